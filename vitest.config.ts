@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+// Two projects: `unit` runs anywhere with nothing but Node; `interop` drives real programs and needs `dist/`.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/{sim,fuzz}/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'interop',
+          include: ['test/{interop,kernel}/**/*.test.ts', 'docs/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
