@@ -1,0 +1,112 @@
+/**
+ * Reads a target's arguments one word at a time, in the kernel's way: whole-word numbers, a message declared together with its range.
+ *
+ * Words come from `splitArguments`, which reads as dm_split_args does: white space separates, a backslash takes the next
+ * character literally. Source: drivers/md/dm-table.c, described in the kernel's device-mapper documentation.
+ */
+
+import { DmError, type ErrnoName } from '../base/errors.ts';
+import { MAX_SECTORS } from '../base/units.ts';
+import type { BlockDevice } from './device.ts';
+
+/** `'a\\ b  c'` -> `['a b', 'c']` */
+export function splitArguments(text: string): string[] {
+  const words: string[] = [];
+  let word: string | null = null;
+  for (let i = 0; i < text.length; i += 1) {
+    const character = text[i]!;
+    if (character === '\\' && i + 1 < text.length) {
+      i += 1;
+      word = (word ?? '') + text[i]!;
+    } else if (/\s/.test(character)) {
+      if (word !== null) words.push(word);
+      word = null;
+    } else {
+      word = (word ?? '') + character;
+    }
+  }
+  if (word !== null) words.push(word);
+  return words;
+}
+
+/** The inverse for one word: `'a b'` -> `'a\\ b'` */
+export function quoteArgument(word: string): string {
+  return word.replace(/[\s\\]/g, (character) => `\\${character}`);
+}
+
+const DECIMAL = /^[+]?\d+$/;
+
+export class ArgumentReader {
+  readonly #words: readonly string[];
+  readonly #open: (operand: string) => BlockDevice;
+  #index = 0;
+
+  constructor(words: readonly string[], open: (operand: string) => BlockDevice) {
+    this.#words = words;
+    this.#open = open;
+  }
+
+  /** How many words there are in all. */
+  get count(): number {
+    return this.#words.length;
+  }
+
+  get remaining(): number {
+    return this.#words.length - this.#index;
+  }
+
+  /** The kernel's constructors begin by looking at argc: throws `message` unless `valid`. */
+  expectCount(valid: boolean, message = 'Invalid argument count'): void {
+    if (!valid) throw this.error(message);
+  }
+
+  /** The next word; `message` is the kernel's text for a missing one. */
+  word(name: string, message = 'Invalid argument count'): string {
+    const word = this.#words[this.#index];
+    if (word === undefined) throw this.error(message, `<${name}> is missing`);
+    this.#index += 1;
+    return word;
+  }
+
+  /** The next word without taking it. */
+  peek(): string | undefined {
+    return this.#words[this.#index];
+  }
+
+  /** A whole decimal number in [min, max]; anything else is refused with the kernel's `message`. */
+  integer(name: string, message: string, range: { min: number; max: number }): number {
+    const text = this.word(name, message);
+    const value = DECIMAL.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= range.min && value <= range.max)) {
+      const limit =
+        range.max >= MAX_SECTORS ? `of at least ${range.min}` : `from ${range.min} to ${range.max}`;
+      throw this.error(message, `<${name}> expected an integer ${limit}, got "${text}"`);
+    }
+    return value;
+  }
+
+  /** An offset or length in sectors. */
+  sectors(name: string, message: string): number {
+    return this.integer(name, message, { min: 0, max: Math.floor(MAX_SECTORS) });
+  }
+
+  /** Opens a device operand; `message` is the kernel's text when that fails. */
+  open(operand: string, message = 'Device lookup failed'): BlockDevice {
+    try {
+      return this.#open(operand);
+    } catch (error) {
+      if (!(error instanceof DmError)) throw error;
+      throw new DmError(error.code, `${message}: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** Refuses words that nobody asked for. */
+  end(message = 'Invalid argument count'): void {
+    if (this.remaining > 0) throw this.error(message, `unexpected "${this.peek()}"`);
+  }
+
+  /** A refusal in the kernel's words, with what was wrong behind them. */
+  error(message: string, detail?: string, code: ErrnoName = 'EINVAL'): DmError {
+    return new DmError(code, detail === undefined ? message : `${message}: ${detail}`);
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * A table: contiguous rows from sector 0, each a target. Immutable once loaded; it owns every device its targets opened.
+ *
+ * Checks and their order follow dm_table_add_target and dm_calculate_queue_limits (drivers/md/dm-table.c).
+ */
+
+import { assert } from '../base/assert.ts';
+import { DmError } from '../base/errors.ts';
+import { MAX_SECTORS, SECTOR_BYTES } from '../base/units.ts';
+import { ArgumentReader, splitArguments } from './arguments.ts';
+import type { BlockDevice } from './device.ts';
+import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
+import type { Target, TargetRegistry, TargetType } from './target.ts';
+
+/** One line of a table, before anything is looked up. */
+export interface RowSpec {
+  start: number;
+  length: number;
+  type: string;
+  /** The rest of the line, unsplit. */
+  params: string;
+}
+
+export interface Row extends RowSpec {
+  /** First sector behind the row. */
+  end: number;
+  targetType: TargetType;
+  target: Target;
+}
+
+/** Opens what tables name; see `DeviceStore` in the devices layer and `Mapper` for mapped devices. */
+export interface DeviceOpener {
+  /** Does what cannot be done synchronously (connecting to a server), so that `open` can be. */
+  prepare(operand: string): Promise<void>;
+  /** Throws DmError. Every opened device is released once. */
+  open(operand: string, mode: { readOnly: boolean }): OpenedDevice;
+}
+
+export interface OpenedDevice {
+  device: BlockDevice;
+  release(): void;
+}
+
+export interface TableOptions {
+  registry: TargetRegistry;
+  opener: DeviceOpener;
+  readOnly: boolean;
+  /** Behind `TargetContext.event`. */
+  onEvent(): void;
+}
+
+const URI = /^[a-z][a-z0-9+.-]*:\/\//;
+
+export class Table {
+  readonly rows: readonly Row[];
+  readonly readOnly: boolean;
+  readonly sizeSectors: number;
+  readonly limits: Limits;
+  /** What each operand word of the rows was opened as: a copy of this table elsewhere resolves words with it. */
+  readonly operands: ReadonlyMap<string, BlockDevice>;
+  /** Each device below once, in the order of first use. */
+  readonly devices: readonly BlockDevice[];
+  readonly #ends: Float64Array;
+  readonly #release: () => void;
+  #lastIndex = 0;
+
+  private constructor(rows: Row[], readOnly: boolean, limits: Limits, opened: OpenedDevices) {
+    this.rows = rows;
+    this.readOnly = readOnly;
+    this.limits = limits;
+    this.sizeSectors = rows.at(-1)?.end ?? 0;
+    this.operands = opened.operands;
+    this.devices = opened.devices;
+    this.#ends = Float64Array.from(rows, (row) => row.end);
+    this.#release = () => opened.release();
+  }
+
+  /** Builds every target, then checks sizes and limits. On any failure everything opened is released again. */
+  static async load(specs: readonly RowSpec[], options: TableOptions): Promise<Table> {
+    if (specs.length === 0) throw new DmError('EINVAL', 'Cannot load table: no targets specified');
+    const opened = new OpenedDevices(options);
+    const rows: Row[] = [];
+    try {
+      for (const spec of specs) rows.push(await createRow(spec, rows, opened, options));
+      return new Table(rows, options.readOnly, tableLimits(rows), opened);
+    } catch (error) {
+      for (const row of rows) await row.target.close?.();
+      opened.release();
+      throw error;
+    }
+  }
+
+  /** The row that holds `sector`, which must be inside the table. Neighbouring requests find it at once. */
+  find(sector: number): Row {
+    const ends = this.#ends;
+    let low = this.#lastIndex;
+    if (sector >= ends[low]! || (low > 0 && sector < ends[low - 1]!)) {
+      low = 0;
+      let high = ends.length - 1;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (sector < ends[middle]!) high = middle;
+        else low = middle + 1;
+      }
+      this.#lastIndex = low;
+    }
+    return this.rows[low]!;
+  }
+
+  /** The table's text, a row a line, as `dmsetup table` prints it. */
+  tableLines(): string[] {
+    return this.rows.map((row) => formatRow(row, row.target.table()));
+  }
+
+  /** As `dmsetup status` prints it. */
+  statusLines(): string[] {
+    return this.rows.map((row) => formatRow(row, row.target.status?.() ?? ''));
+  }
+
+  hasFeature(feature: NonNullable<TargetType['features']>[number]): boolean {
+    return this.rows.some((row) => row.targetType.features?.includes(feature));
+  }
+
+  async close(): Promise<void> {
+    try {
+      for (const row of this.rows) await row.target.close?.();
+    } finally {
+      this.#release();
+    }
+  }
+}
+
+function formatRow(row: RowSpec, text: string): string {
+  return `${row.start} ${row.length} ${row.type} ${text}`;
+}
+
+/** The devices of one table, opened once each however many rows name them. */
+class OpenedDevices {
+  readonly operands = new Map<string, BlockDevice>();
+  readonly devices: BlockDevice[] = [];
+  readonly #opened: OpenedDevice[] = [];
+  readonly #options: TableOptions;
+
+  constructor(options: TableOptions) {
+    this.#options = options;
+  }
+
+  open(operand: string): BlockDevice {
+    const known = this.operands.get(operand);
+    if (known) return known;
+    const opened = this.#options.opener.open(operand, { readOnly: this.#options.readOnly });
+    this.#opened.push(opened);
+    this.operands.set(operand, opened.device);
+    if (!this.devices.includes(opened.device)) this.devices.push(opened.device);
+    return opened.device;
+  }
+
+  release(): void {
+    for (const { release } of this.#opened.splice(0)) release();
+  }
+}
+
+/** One row, refused in the kernel's order: length, range, type, singleton, mode, immutability, gap, arguments. */
+async function createRow(
+  spec: RowSpec,
+  before: readonly Row[],
+  opened: OpenedDevices,
+  options: TableOptions,
+): Promise<Row> {
+  const targetType = checkRow(spec, before, options);
+  const words = splitArguments(spec.params);
+  for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
+  const args = new ArgumentReader(words, (operand) => opened.open(operand));
+  const context = {
+    start: spec.start,
+    length: spec.length,
+    open: (operand: string) => opened.open(operand),
+    event: options.onEvent,
+  };
+  try {
+    const target = targetType.create(args, context);
+    return { ...spec, end: spec.start + spec.length, targetType, target };
+  } catch (error) {
+    if (error instanceof DmError) throw refusal(spec, error.message, error);
+    throw error;
+  }
+}
+
+function checkRow(spec: RowSpec, before: readonly Row[], options: TableOptions): TargetType {
+  const first = before[0];
+  if (first?.targetType.features?.includes('singleton')) {
+    throw refusal(spec, `target type ${first.type} must appear alone in table`);
+  }
+  if (spec.length === 0) throw refusal(spec, 'zero-length target');
+  if (spec.start + spec.length > MAX_SECTORS) throw refusal(spec, 'too large device');
+  const targetType = options.registry.get(spec.type);
+  if (!targetType) throw refusal(spec, 'unknown target type');
+  const features = targetType.features ?? [];
+  if (features.includes('singleton') && first) {
+    throw refusal(spec, 'singleton target type must appear alone in table');
+  }
+  if (features.includes('always-writeable') && options.readOnly) {
+    throw refusal(spec, 'target type may not be included in a read-only table');
+  }
+  const mixes = before.some(
+    (row) =>
+      row.type !== spec.type &&
+      (features.includes('immutable') || row.targetType.features?.includes('immutable')),
+  );
+  if (mixes) throw refusal(spec, 'immutable target type cannot be mixed with other target types');
+  if (spec.start !== (before.at(-1)?.end ?? 0)) throw refusal(spec, gapMessage(spec, before));
+  return targetType;
+}
+
+function gapMessage(spec: RowSpec, before: readonly Row[]): string {
+  return `Gap in table: expected the row to start at sector ${before.at(-1)?.end ?? 0}, got ${spec.start}`;
+}
+
+function refusal(spec: RowSpec, message: string, cause?: DmError): DmError {
+  return new DmError(
+    cause?.code ?? 'EINVAL',
+    `${spec.type}: ${message} (table row at sector ${spec.start})`,
+    { cause },
+  );
+}
+
+function tableLimits(rows: readonly Row[]): Limits {
+  let limits: Limits = DEFAULT_LIMITS;
+  for (const row of rows) limits = stackLimits(limits, rowLimits(row));
+  for (const row of rows) checkBlockAlignment(row, limits);
+  return limits;
+}
+
+function rowLimits(row: Row): Limits {
+  let limits: Limits = DEFAULT_LIMITS;
+  for (const { device, startSectors, lengthSectors } of row.target.devices()) {
+    checkDeviceRange(row, device, startSectors, lengthSectors);
+    limits = stackLimits(limits, device.limits);
+  }
+  if (row.target.discardsSupported && limits.discardGranularityBytes === 0) {
+    limits = { ...limits, discardGranularityBytes: limits.logicalBlockBytes };
+  }
+  return row.target.limits?.(limits) ?? limits;
+}
+
+/** device_area_is_invalid: the range lies on the device and on its blocks. A device of size 0 is not judged. */
+function checkDeviceRange(row: Row, device: BlockDevice, start: number, length: number): void {
+  if (device.sizeSectors > 0 && start + length > device.sizeSectors) {
+    const range = `start=${start}, len=${length}, dev_size=${device.sizeSectors}`;
+    throw refusal(row, `${device.operand} too small for target: ${range}`);
+  }
+  const blockSectors = device.limits.logicalBlockBytes / SECTOR_BYTES;
+  if (blockSectors <= 1) return;
+  for (const [name, sectors] of [
+    ['start', start],
+    ['len', length],
+  ] as const) {
+    if (sectors % blockSectors === 0) continue;
+    const size = device.limits.logicalBlockBytes;
+    throw refusal(
+      row,
+      `${name}=${sectors} not aligned to h/w logical block size ${size} of ${device.operand}`,
+    );
+  }
+}
+
+function checkBlockAlignment(row: Row, limits: Limits): void {
+  const blockSectors = limits.logicalBlockBytes / SECTOR_BYTES;
+  assert(Number.isInteger(blockSectors), 'logical block size is a multiple of 512');
+  if (row.start % blockSectors === 0 && row.length % blockSectors === 0) return;
+  throw refusal(
+    row,
+    `row at ${row.start} of ${row.length} sectors not aligned to h/w logical block size ${limits.logicalBlockBytes}`,
+  );
+}

@@ -1,0 +1,104 @@
+/**
+ * The contract between the core and a target, in the kernel's shape (include/linux/device-mapper.h).
+ *
+ * The core does: argument words, opening and closing devices, gaps and overlaps, sizes and alignment against the devices, limits,
+ * splitting at row and `maxIoSectors` boundaries, flush fan-out, suspend. A target only maps.
+ */
+
+import type { ArgumentReader } from './arguments.ts';
+import type { Bio } from './bio.ts';
+import type { BlockDevice, DeviceRange } from './device.ts';
+import type { Limits } from './limits.ts';
+
+/**
+ * - `remapped`: `bio.device` and `bio.sector` are rewritten; the core submits it
+ * - `submitted`: the target took the bio over and ends it, now or later
+ * - `requeue`: not now; held until resume if a noflush suspend is under way, else it fails with EIO
+ * - `kill`: fail it with EIO
+ */
+export type MapResult = 'remapped' | 'submitted' | 'requeue' | 'kill';
+
+export interface Target {
+  /** Synchronous, no promise and no allocation. The bio lies inside the row and inside one `maxIoSectors` piece of it. */
+  map(bio: Bio): MapResult;
+  /** The arguments, printed so that they load to an equal target. */
+  table(): string;
+  /** What `dmsetup status` prints behind the type name; default: nothing. */
+  status?(): string;
+  /** Every range of every device below. The core checks sizes with it, stacks limits, and flushes each device once. */
+  devices(): DeviceRange[];
+  /** Bios are split so that none crosses a multiple of this, counted from the row's start. */
+  readonly maxIoSectors?: number;
+  /**
+   * Discard and write-zeroes arrive this many times with the *whole* range and `bio.targetBioNumber` 0 .. n-1, not split at
+   * `maxIoSectors` (striped: one per stripe). The target sets `sector` and `sectorCount` itself; a count of 0 ends the clone at once.
+   */
+  readonly rangeBioCount?: number;
+  /** true: discards work whatever the devices below can do (zero). */
+  readonly discardsSupported?: boolean;
+  /** Adjusts the stacked limits of the row's devices (io_hints). */
+  limits?(stacked: Limits): Limits;
+  /** Called when a clone that this target returned `remapped` for ended; may change `bio.error`. */
+  end?(bio: Bio): void;
+  /** `argv[0]` is the message's name. Answers text for the caller or nothing; DmError for refusals. */
+  message?(argv: readonly string[]): string | undefined | Promise<string | undefined>;
+  /** Life cycle, in the kernel's order; a rejection of `preresume` keeps the device suspended. */
+  presuspend?(): void;
+  postsuspend?(): Promise<void> | void;
+  preresume?(): Promise<void> | void;
+  resume?(): void;
+  /** Frees what the target itself made; devices it opened are closed by the table. */
+  close?(): Promise<void> | void;
+}
+
+/** What a constructor gets besides its arguments. */
+export interface TargetContext {
+  /** The row, in sectors of the mapped device. */
+  readonly start: number;
+  readonly length: number;
+  /**
+   * Opens an operand (path, `major:minor`, `mapper/NAME`, URI, `mem:SIZE`) for the table's mode. The table closes it.
+   * Throws DmError (ENOENT, ENOTBLK, EBUSY ...) with the kernel's words at the target's choice in front: see `ArgumentReader.device`.
+   */
+  open(operand: string): BlockDevice;
+  /** The mapped device raises its event counter and wakes waiters. */
+  event(): void;
+}
+
+export interface TargetType {
+  readonly name: string;
+  readonly version: readonly [major: number, minor: number, patch: number];
+  /** Arguments for `devmapper targets` and for error messages, e.g. `<device> <offset>`. */
+  readonly usage: string;
+  /** One line: what it is for. */
+  readonly summary: string;
+  readonly features?: readonly TargetFeature[];
+  /** Throws DmError; the table closes every device opened by then. */
+  create(args: ArgumentReader, context: TargetContext): Target;
+}
+
+/**
+ * - `singleton`: must be alone in its table
+ * - `immutable`: a table of it is only replaced by a table of the same type
+ * - `always-writeable`: not allowed in a read-only table
+ * - `stateless`: `map` depends on nothing but the constructor's arguments and takes no time, so that a data-plane
+ *   worker may run a copy made from `table()`; needs `maxIoSectors` etc. to be fixed after `create`
+ * - `maps-flush`: flushes go through `map` instead of straight to the devices
+ */
+export type TargetFeature =
+  | 'singleton'
+  | 'immutable'
+  | 'always-writeable'
+  | 'stateless'
+  | 'maps-flush';
+
+/** Finds a type by name; the composition root fills it from targets/index.ts. */
+export interface TargetRegistry {
+  get(name: string): TargetType | undefined;
+  list(): readonly TargetType[];
+}
+
+export function createTargetRegistry(types: readonly TargetType[]): TargetRegistry {
+  const byName = new Map(types.map((type) => [type.name, type]));
+  return { get: (name) => byName.get(name), list: () => types };
+}
