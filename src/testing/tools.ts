@@ -9,7 +9,14 @@ import { delimiter, join } from 'node:path';
 import { describe, test } from 'vitest';
 
 /** Administrators' programs live there, and an ordinary user's PATH lacks the last two. */
-const systemFolders = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin', '/usr/sbin', '/sbin'];
+const systemFolders = [
+  '/usr/local/bin',
+  '/usr/bin',
+  '/bin',
+  '/usr/local/sbin',
+  '/usr/sbin',
+  '/sbin',
+];
 
 /**
  * Tools that can be there and yet not work: nbdsh runs whatever `python3` comes first, and a Python from pyenv or the
@@ -50,7 +57,9 @@ export type Describe = typeof describe | typeof describe.skip;
 export function requireTools(...names: string[]): Describe {
   const missing = missingTools(names);
   if (missing.length === 0) return describe;
-  return describeUnless(`needs ${missing.join(', ')}; scripts/install-oracles installs or names what is missing`);
+  return describeUnless(
+    `needs ${missing.join(', ')}; scripts/install-oracles installs or names what is missing`,
+  );
 }
 
 /** `describe` when there is no obstacle; otherwise the suite is skipped, saying why, or fails, in CI. */

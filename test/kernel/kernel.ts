@@ -66,10 +66,12 @@ export function runInKernel(run: KernelRun): Promise<KernelResult> {
       { encoding: 'utf8', maxBuffer: maxOutputBytes },
       (error, stdout, stderr) => {
         rmSync(folder, { recursive: true, force: true });
-        const status = error === null ? 0 : error.code;
-        if (typeof status !== 'number') reject(error);
-        else if (status === 2 && stderr.includes('kernel vm: ')) reject(new Error(stderr.trim()));
-        else resolve({ status, stdout, stderr });
+        if (error !== null && typeof error.code !== 'number') {
+          return reject(new Error(`Cannot run ${vm}: ${error.message}`, { cause: error }));
+        }
+        const status = typeof error?.code === 'number' ? error.code : 0;
+        if (status === 2 && stderr.includes('kernel vm: ')) return reject(new Error(stderr.trim()));
+        resolve({ status, stdout, stderr });
       },
     );
   });
