@@ -216,12 +216,22 @@ function gapMessage(spec: RowSpec, before: readonly Row[]): string {
   return `Gap in table: expected the row to start at sector ${before.at(-1)?.end ?? 0}, got ${spec.start}`;
 }
 
-function refusal(spec: RowSpec, message: string, cause?: DmError): DmError {
-  return new DmError(
-    cause?.code ?? 'EINVAL',
-    `${spec.type}: ${message} (table row at sector ${spec.start})`,
-    { cause },
-  );
+/** Why a row was refused; a caller that knows where the row came from can say so. */
+export class RowError extends DmError {
+  readonly row: RowSpec;
+
+  constructor(row: RowSpec, message: string, cause?: DmError) {
+    super(
+      cause?.code ?? 'EINVAL',
+      `${row.type}: ${message} (table row at sector ${row.start})`,
+      cause && { cause },
+    );
+    this.row = row;
+  }
+}
+
+function refusal(spec: RowSpec, message: string, cause?: DmError): RowError {
+  return new RowError(spec, message, cause);
 }
 
 function tableLimits(rows: readonly Row[]): Limits {
