@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findOffences } from './tidy.ts';
+import { findOffences } from '../../scripts/tidy.ts';
 
 /** Each line alone in a file of that path must give one offence whose advice contains the words, at that line. */
 const offences: [path: string, line: string, advice: string][] = [
