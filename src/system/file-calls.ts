@@ -10,7 +10,7 @@ export const TransferFlag = {
   dataSync: 0x2,
   /**
    * RWF_NOWAIT: -EAGAIN where it would wait, a short count where only the first part would not, -ENOTSUP where the
-   * file system cannot tell (tmpfs, FUSE).
+   * file system cannot tell (tmpfs, FUSE, buffered writes on ext4): ask once per open file and remember.
    */
   noWait: 0x8,
 } as const;

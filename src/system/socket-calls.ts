@@ -28,6 +28,7 @@ const TCP_NODELAY = 1;
 const SHUT = { read: 0, write: 1, both: 2 } as const;
 
 export interface SocketCalls {
+  /** A worker that waits here cannot be terminated: `shutdown` the socket from another thread first. */
   recv(
     fd: number,
     buffer: PinnedBuffer,

@@ -50,11 +50,17 @@ export interface SpaceCalls {
   ): Promise<number>;
   /** Where the next data from `positionBytes` starts; -ENXIO when only a hole is left or the file ends before. */
   seekData(fd: number, positionBytes: number): number;
-  /** Where the next hole from `positionBytes` starts, the end of the file counting as one; -ENXIO past the end. */
+  /**
+   * Where the next hole from `positionBytes` starts, the end of the file counting as one; -ENXIO past the end. tmpfs looks
+   * at every page on the way (27 ns each, 7 ms per GiB): the async form for ranges of unknown size.
+   */
   seekHole(fd: number, positionBytes: number): number;
   seekDataAsync(fd: number, positionBytes: number): Promise<number>;
   seekHoleAsync(fd: number, positionBytes: number): Promise<number>;
-  /** f_type of statfs(2), see `FileSystemMagic`. */
+  /**
+   * f_type of statfs(2), see `FileSystemMagic`. Ask for regular files only: a block device node answers for the file
+   * system its name is on, and /dev answers tmpfs.
+   */
   fileSystemMagic(fd: number): number;
 }
 
