@@ -9,6 +9,9 @@ import { DmError, type ErrnoName } from '../base/errors.ts';
 import { MAX_SECTORS } from '../base/units.ts';
 import type { BlockDevice } from './device.ts';
 
+/** What isspace() takes in ASCII; other blanks (NBSP, U+3000) are letters of a file's name. */
+const SPACE = /[ \t\n\v\f\r]/;
+
 /** `'a\\ b  c'` -> `['a b', 'c']` */
 export function splitArguments(text: string): string[] {
   const words: string[] = [];
@@ -18,7 +21,7 @@ export function splitArguments(text: string): string[] {
     if (character === '\\' && i + 1 < text.length) {
       i += 1;
       word = (word ?? '') + text[i]!;
-    } else if (/\s/.test(character)) {
+    } else if (SPACE.test(character)) {
       if (word !== null) words.push(word);
       word = null;
     } else {
@@ -29,12 +32,24 @@ export function splitArguments(text: string): string[] {
   return words;
 }
 
-/** The inverse for one word: `'a b'` -> `'a\\ b'` */
+/** The inverse for one word: `'a b'` -> `'a\\ b'`; `#` would begin a comment. */
 export function quoteArgument(word: string): string {
-  return word.replace(/[\s\\]/g, (character) => `\\${character}`);
+  return word.replace(/[ \t\n\v\f\r\\#]/g, (character) => `\\${character}`);
 }
 
-const DECIMAL = /^[+]?\d+$/;
+/** sscanf's %u skips white space and knows no sign; kstrtouint allows one plus sign. Neither takes a trailing character. */
+const DECIMAL = /^[ \t\n\v\f\r]*\d+$/;
+const PLUS_DECIMAL = /^\+?\d+$/;
+
+export interface NumberRange {
+  min: number;
+  max: number;
+  /** The kernel reads this one with kstrtouint, so `+5` is a number. */
+  plus?: boolean;
+}
+
+/** The kernel's `unsigned int`. */
+export const UINT_MAX = 2 ** 32 - 1;
 
 export class ArgumentReader {
   readonly #words: readonly string[];
@@ -74,9 +89,9 @@ export class ArgumentReader {
   }
 
   /** A whole decimal number in [min, max]; anything else is refused with the kernel's `message`. */
-  integer(name: string, message: string, range: { min: number; max: number }): number {
+  integer(name: string, message: string, range: NumberRange): number {
     const text = this.word(name, message);
-    const value = DECIMAL.test(text) ? Number(text) : Number.NaN;
+    const value = (range.plus ? PLUS_DECIMAL : DECIMAL).test(text) ? Number(text) : Number.NaN;
     if (!(value >= range.min && value <= range.max)) {
       const limit =
         range.max >= MAX_SECTORS ? `of at least ${range.min}` : `from ${range.min} to ${range.max}`;
@@ -86,17 +101,17 @@ export class ArgumentReader {
   }
 
   /** An offset or length in sectors. */
-  sectors(name: string, message: string): number {
-    return this.integer(name, message, { min: 0, max: Math.floor(MAX_SECTORS) });
+  sectors(name: string, message: string, options: { plus?: boolean } = {}): number {
+    return this.integer(name, message, { min: 0, max: Math.floor(MAX_SECTORS), ...options });
   }
 
-  /** Opens a device operand; `message` is the kernel's text when that fails. */
-  open(operand: string, message = 'Device lookup failed'): BlockDevice {
+  /** Opens a device operand; `message` is the kernel's text when that fails, `code` its answer where that is not the cause's. */
+  open(operand: string, message = 'Device lookup failed', code?: ErrnoName): BlockDevice {
     try {
       return this.#open(operand);
     } catch (error) {
       if (!(error instanceof DmError)) throw error;
-      throw new DmError(error.code, `${message}: ${error.message}`, { cause: error });
+      throw new DmError(code ?? error.code, `${message}: ${error.message}`, { cause: error });
     }
   }
 

@@ -115,11 +115,9 @@ export class MappedDevice implements BlockDevice {
     return sumStatistics(parts);
   }
 
-  /** Counts what a bypass that goes away had counted. */
+  /** Counts what a bypass that goes away had counted; what it had in flight went with it. */
   #absorb(part: IoStatistics | undefined): void {
-    part?.counters.forEach((value, index) => {
-      this.#statistics.counters[index]! += value;
-    });
+    if (part) this.#statistics.add(part);
   }
 
   submit(bio: Bio): void {
@@ -261,7 +259,8 @@ export class MappedDevice implements BlockDevice {
     this.#suspended = false;
     this.#blocked = false;
     for (const row of table.rows) row.target.resume?.();
-    for (const bypass of this.#bypasses) bypass.release();
+    // A copy: releasing attaches and detaches.
+    for (const bypass of [...this.#bypasses]) bypass.release();
     const deferred = this.#deferred;
     this.#deferred = [];
     for (const bio of deferred) this.submit(bio);

@@ -56,6 +56,13 @@ export class IoStatistics {
     this.counters[IN_FLIGHT]! += 1;
   }
 
+  /** Counts what another counted, but not what it has in flight. */
+  add(other: IoStatistics): void {
+    for (let index = 0; index < IN_FLIGHT; index += 1) {
+      this.counters[index]! += other.counters[index]!;
+    }
+  }
+
   /** A bio that was begun goes back to a queue instead of ending. */
   withdraw(): void {
     this.counters[IN_FLIGHT]! -= 1;

@@ -1,0 +1,157 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createPrng } from '../../../base/prng.ts';
+import { Bio, Op } from '../../../core/bio.ts';
+import { DEFAULT_LIMITS } from '../../../core/limits.ts';
+import { beginPlug, endPlug } from '../../../core/plug.ts';
+import type { FileCalls } from '../../../system/file-calls.ts';
+import { loadSystem } from '../../../system/index.ts';
+import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+import { NEEDS_MAIN } from './direct-leaf.ts';
+import { FileLeaf } from './file-leaf.ts';
+
+const SECTORS = 64;
+const loaded = loadSystem();
+
+if (loaded === null) {
+  it('is never used without system calls', () => {
+    expect(loadSystem()).toBeNull();
+  });
+} else {
+  const system = loaded;
+  describe('FileLeaf', () => {
+    const content = createPrng(7).fill(new Uint8Array(SECTORS * 512));
+    const buffer = PinnedBuffer.allocate(SECTORS * 512);
+    let directory = '';
+    let path = '';
+    let fd = -1;
+    let callCount = 0;
+    let nowMs = 0;
+    let callMs = 0;
+
+    /** The real calls, counted, and as slow as `callMs` says. */
+    const files: FileCalls = {
+      ...system.files,
+      readVector: (...args) => {
+        callCount += 1;
+        nowMs += callMs;
+        return system.files.readVector(...args);
+      },
+      writeVector: (...args) => {
+        callCount += 1;
+        nowMs += callMs;
+        return system.files.writeVector(...args);
+      },
+    };
+
+    function createLeaf(magic?: number): FileLeaf {
+      const leaf = { operand: path, sizeSectors: SECTORS, limits: DEFAULT_LIMITS, readOnly: false };
+      const direct = { kind: 'file' as const, fd, writable: true };
+      const space =
+        magic === undefined ? system.space : { ...system.space, fileSystemMagic: () => magic };
+      return new FileLeaf({ ...leaf, direct }, direct, {
+        files,
+        space,
+        nowMs: () => nowMs,
+        buffers: [buffer],
+      });
+    }
+
+    function run(
+      leaf: FileLeaf,
+      op: Op,
+      sector: number,
+      sectorCount: number,
+      at = sector * 512,
+    ): Bio {
+      const bio = new Bio();
+      bio.op = op;
+      bio.device = leaf;
+      bio.sector = sector;
+      bio.sectorCount = sectorCount;
+      bio.data = buffer.bytes;
+      bio.dataOffset = at;
+      bio.error = -1;
+      bio.onEnd = () => {};
+      leaf.submit(bio);
+      return bio;
+    }
+
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'file-leaf-'));
+      path = join(directory, 'disk.img');
+      writeFileSync(path, content);
+      fd = openSync(path, 'r+');
+      callCount = 0;
+      callMs = 0;
+      buffer.bytes.fill(0);
+    });
+
+    afterEach(() => {
+      closeSync(fd);
+      rmSync(directory, { recursive: true });
+    });
+
+    it('reads and writes where it is told to', () => {
+      const leaf = createLeaf();
+      expect(run(leaf, Op.read, 3, 5).error).toBe(0);
+      expect(buffer.bytes.subarray(3 * 512, 8 * 512)).toEqual(content.subarray(3 * 512, 8 * 512));
+      buffer.bytes.fill(0xab);
+      expect(run(leaf, Op.write, 10, 2).error).toBe(0);
+      const after = readFileSync(path);
+      expect(after.subarray(10 * 512, 12 * 512).every((byte) => byte === 0xab)).toBe(true);
+      expect(after.subarray(0, 10 * 512)).toEqual(Buffer.from(content.subarray(0, 10 * 512)));
+      expect(after.subarray(12 * 512)).toEqual(Buffer.from(content.subarray(12 * 512)));
+    });
+
+    it('joins neighbours that come under one plug into one call', () => {
+      const leaf = createLeaf();
+      beginPlug();
+      // Neighbours on the file that land far apart in memory, then one that is no neighbour.
+      const bios = [0, 1, 2, 3].map((i) => run(leaf, Op.read, i * 4, 4, (3 - i) * 4 * 512));
+      bios.push(run(leaf, Op.read, 40, 4));
+      expect(callCount).toBe(0);
+      endPlug();
+      expect(callCount).toBe(2);
+      expect(bios.map((bio) => bio.error)).toEqual([0, 0, 0, 0, 0]);
+      for (let i = 0; i < 4; i += 1) {
+        const got = buffer.bytes.subarray((3 - i) * 4 * 512, (4 - i) * 4 * 512);
+        expect(got).toEqual(content.subarray(i * 4 * 512, (i + 1) * 4 * 512));
+      }
+    });
+
+    it('leaves a file that ends early to the main thread', () => {
+      const leaf = createLeaf();
+      writeFileSync(path, content.subarray(0, 5 * 512));
+      expect(run(leaf, Op.read, 4, 4).error).toBe(NEEDS_MAIN);
+      expect(run(leaf, Op.read, 4, 1).error).toBe(0);
+    });
+
+    it('leaves everything but reads and writes to the main thread', () => {
+      const leaf = createLeaf();
+      for (const op of [Op.flush, Op.discard, Op.writeZeroes, Op.blockStatus]) {
+        expect(run(leaf, op, 0, 1).error).toBe(NEEDS_MAIN);
+      }
+    });
+
+    it('sends what follows slow writes to the main thread, and tries again later', () => {
+      const leaf = createLeaf(0);
+      callMs = 5;
+      expect([0, 1, 2].map((i) => run(leaf, Op.write, i, 1).error)).toEqual([0, 0, 0]);
+      expect(run(leaf, Op.write, 3, 1).error).toBe(NEEDS_MAIN);
+      expect(callCount).toBe(3);
+      nowMs += 60;
+      callMs = 0;
+      expect(run(leaf, Op.write, 3, 1).error).toBe(0);
+      expect(run(leaf, Op.write, 4, 1).error).toBe(0);
+    });
+
+    it('never suspects memory of being a slow disk', () => {
+      const leaf = createLeaf(0x01021994);
+      callMs = 100;
+      for (let i = 0; i < 8; i += 1) expect(run(leaf, Op.write, i, 1).error).toBe(0);
+    });
+  });
+}

@@ -1,0 +1,66 @@
+/** Bytes that came from the client and are not consumed yet, contiguous in pinned memory so that payloads are written from where they are. */
+
+import { assert } from '../../../base/assert.ts';
+import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+
+/** How much is asked for when nothing says how long the next request is: room for many small ones at once. */
+const WINDOW_BYTES = 256 * 1024;
+/** What may follow a long payload in the same receive; little, since it is moved to the front afterwards. */
+const AHEAD_BYTES = 4096;
+/** Up to this much is moved to the front instead of letting the working set wander through the whole buffer. */
+const MOVE_BYTES = 64 * 1024;
+
+export class InputBuffer {
+  readonly pinned: PinnedBuffer;
+  /** Of the first byte not consumed. */
+  start = 0;
+  #end = 0;
+
+  /** Room for one request of `maxRequestBytes`, header and payload. */
+  constructor(maxRequestBytes: number) {
+    this.pinned = PinnedBuffer.allocate(maxRequestBytes + WINDOW_BYTES + MOVE_BYTES);
+  }
+
+  get availableBytes(): number {
+    return this.#end - this.start;
+  }
+
+  /** Where the next bytes go. */
+  get end(): number {
+    return this.#end;
+  }
+
+  consume(countBytes: number): void {
+    this.start += countBytes;
+    assert(this.start <= this.#end, 'only bytes that are there are consumed');
+  }
+
+  received(countBytes: number): void {
+    this.#end += countBytes;
+  }
+
+  /**
+   * Makes room behind `end` and says how many bytes to ask for, when the request under way has `requestBytes` in all
+   * (0: not known yet).
+   */
+  prepare(requestBytes: number): number {
+    const { availableBytes } = this;
+    const missing = requestBytes - availableBytes;
+    const wanted = missing > WINDOW_BYTES ? missing + AHEAD_BYTES : WINDOW_BYTES;
+    const fits = this.#end + wanted <= this.pinned.lengthBytes;
+    if (this.start > 0 && (availableBytes <= MOVE_BYTES || !fits)) this.#moveToFront();
+    return Math.min(wanted, this.pinned.lengthBytes - this.#end);
+  }
+
+  load(bytes: Uint8Array): void {
+    assert(this.#end + bytes.length <= this.pinned.lengthBytes, 'left-over input fits the buffer');
+    this.pinned.bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  #moveToFront(): void {
+    if (this.#end > this.start) this.pinned.bytes.copyWithin(0, this.start, this.#end);
+    this.#end -= this.start;
+    this.start = 0;
+  }
+}

@@ -1,0 +1,53 @@
+/** What the main thread and a worker tell each other about one connection. */
+
+import type { MessagePort } from 'node:worker_threads';
+import type { Plan } from './plan.ts';
+
+/** Starts a connection on a worker that has none. */
+export interface StartMessage {
+  port: MessagePort;
+  /** The connected socket; the main thread closes it when the worker is done. */
+  socketFd: number;
+  /** Readable when the worker should look at its messages. */
+  eventFd: number;
+  gate: SharedArrayBuffer;
+  /** What the client sent before the worker took over. */
+  leftover: Uint8Array;
+  wire: WireMode;
+  readOnly: boolean;
+  plan: Plan;
+  /** How long to ask an empty socket again before sleeping; 0 never. */
+  spinMicroseconds: number;
+  limits: WorkerLimits;
+}
+
+export interface WireMode {
+  structuredReplies: boolean;
+  extendedHeaders: boolean;
+}
+
+export interface WorkerLimits {
+  /** Largest payload of one request. */
+  maxPayloadBytes: number;
+  /** Requests that the main thread may have at a time, and their payload; beyond, the client waits. */
+  maxForwardedRequests: number;
+  maxForwardedBytes: number;
+}
+
+/** To the worker, on the connection's port. Every one is followed by a signal. */
+export type ToWorker =
+  | { kind: 'reply'; chunks: Uint8Array[]; payloadBytes: number }
+  | { kind: 'plan'; plan: Plan };
+
+/** From the worker, on the connection's port. */
+export type FromWorker =
+  /** `header` is the request as it came; `payload` is the worker's to give away. */
+  | { kind: 'request'; header: Uint8Array; payload: Uint8Array | null }
+  | { kind: 'end'; reason: string | null; counters: WorkerCounters };
+
+export interface WorkerCounters {
+  requests: number;
+  forwarded: number;
+  spins: number;
+  sleeps: number;
+}

@@ -1,0 +1,104 @@
+/**
+ * A plan: everything a data-plane worker needs to run a copy of a device's stack, as plain data that can be posted to a thread.
+ *
+ * Only rows of stateless targets are copied. Whatever else there is (a stateful target, a device only the main thread can reach)
+ * stands in the plan as `remote`: I/O that gets there is handed back to the main thread.
+ */
+
+import type { BlockDevice, DirectAccess } from '../../../core/device.ts';
+import type { Limits } from '../../../core/limits.ts';
+import { MappedDevice } from '../../../core/mapped-device.ts';
+import { STATISTICS_BYTES } from '../../../core/statistics.ts';
+import type { Row } from '../../../core/table.ts';
+
+/** The type name of a row that the worker cannot run; no target has such a name. */
+export const REMOTE_TYPE = '(remote)';
+
+export interface PlanLeaf {
+  operand: string;
+  sizeSectors: number;
+  limits: Limits;
+  readOnly: boolean;
+  /** Absent: only the main thread reaches it. */
+  direct: DirectAccess | null;
+}
+
+export interface PlanRow {
+  start: number;
+  length: number;
+  type: string;
+  params: string;
+}
+
+export interface PlanDevice {
+  name: string;
+  readOnly: boolean;
+  rows: PlanRow[];
+  /** Operand words of the rows, and what they name: an index into `leaves`, or into `devices` of lower ones. */
+  operands: { word: string; leaf?: number; device?: number }[];
+}
+
+export interface Plan {
+  leaves: PlanLeaf[];
+  /** Lower ones first; the last one is the device that is served. */
+  devices: PlanDevice[];
+  /** Requests that are not multiples of it are the main thread's to refuse. */
+  logicalBlockBytes: number;
+  /** One `IoStatistics` for each of `devices`, counted by the worker, read by everyone. */
+  statistics: SharedArrayBuffer;
+}
+
+export interface BuiltPlan {
+  plan: Plan;
+  /** The mapped devices of the stack, in the order of `plan.devices`. */
+  devices: MappedDevice[];
+}
+
+/** Describes the stack under `top` as it is now. */
+export function buildPlan(top: MappedDevice): BuiltPlan {
+  const builder = new PlanBuilder();
+  builder.addDevice(top);
+  const { leaves, plans, devices } = builder;
+  const statistics = new SharedArrayBuffer(devices.length * STATISTICS_BYTES);
+  const { logicalBlockBytes } = top.limits;
+  return { plan: { leaves, devices: plans, logicalBlockBytes, statistics }, devices };
+}
+
+class PlanBuilder {
+  readonly leaves: PlanLeaf[] = [];
+  readonly plans: PlanDevice[] = [];
+  readonly devices: MappedDevice[] = [];
+  readonly #leafIndex = new Map<BlockDevice, number>();
+
+  addDevice(device: MappedDevice): number {
+    const known = this.devices.indexOf(device);
+    if (known >= 0) return known;
+    const table = device.live;
+    const rows = table?.rows.map(planRow) ?? [];
+    const operands = [...(table?.operands ?? [])].map(([word, below]) =>
+      below instanceof MappedDevice
+        ? { word, device: this.addDevice(below) }
+        : { word, leaf: this.#addLeaf(below) },
+    );
+    this.devices.push(device);
+    this.plans.push({ name: device.name, readOnly: device.readOnly, rows, operands });
+    return this.devices.length - 1;
+  }
+
+  #addLeaf(device: BlockDevice): number {
+    const known = this.#leafIndex.get(device);
+    if (known !== undefined) return known;
+    const { operand, sizeSectors, limits, readOnly, direct = null } = device;
+    this.leaves.push({ operand, sizeSectors, limits, readOnly, direct });
+    this.#leafIndex.set(device, this.leaves.length - 1);
+    return this.leaves.length - 1;
+  }
+}
+
+function planRow(row: Row): PlanRow {
+  const { start, length, type, params } = row;
+  const stateless = row.targetType.features?.includes('stateless') ?? false;
+  return stateless
+    ? { start, length, type, params }
+    : { start, length, type: REMOTE_TYPE, params: '' };
+}
