@@ -31,7 +31,7 @@ let loaded: System | null | undefined;
  * arm64, without the optional package koffi, or with DEVMAPPER_NO_KOFFI=1 in the environment.
  */
 export function loadSystem(): System | null {
-  loaded ??= load();
+  if (loaded === undefined) loaded = load();
   return loaded;
 }
 
