@@ -3,7 +3,13 @@
 import { DmError } from '../base/errors.ts';
 import type { RowSpec } from './table.ts';
 
-const LINE = /^\s*(\d+)\s+(\d+)\s+(\S+)\s*(.*?)\s*$/;
+/** Read in turn, as sscanf's "%llu %llu %s" does: white space between them may be missing, a sign may stand in front. */
+const PARTS = [
+  /[ \t\v\f\r]*([+-]?\d+)/y,
+  /[ \t\v\f\r]*([+-]?\d+)/y,
+  /[ \t\v\f\r]*([^ \t\v\f\r]+)[ \t\v\f\r]*/y,
+];
+const NOTHING = /^[ \t\v\f\r]*(?:#|$)/;
 /** DM_MAX_TYPE_NAME counts the final NUL. */
 const TYPE_BYTES = 16;
 
@@ -11,35 +17,52 @@ const TYPE_BYTES = 16;
 export function parseTable(text: string): RowSpec[] {
   const rows: RowSpec[] = [];
   text.split('\n').forEach((line, index) => {
-    const trimmed = line.trim();
-    if (trimmed === '' || trimmed.startsWith('#')) return;
-    rows.push(parseLine(trimmed, index + 1));
+    if (!NOTHING.test(line)) rows.push(parseLine(line, index + 1));
   });
   return rows;
 }
 
 function parseLine(line: string, lineNumber: number): RowSpec {
-  const match = LINE.exec(line);
-  if (!match) {
+  const words: string[] = [];
+  let position = 0;
+  for (const part of PARTS) {
+    part.lastIndex = position;
+    const word = part.exec(line)?.[1];
+    if (word === undefined) throw invalidLine(line, lineNumber);
+    words.push(word);
+    position = part.lastIndex;
+  }
+  const [start, length, type] = words as [string, string, string];
+  if (Buffer.byteLength(type) >= TYPE_BYTES) {
     throw new DmError(
       'EINVAL',
-      `Invalid format on line ${lineNumber} of table: expected "<start> <length> <type> [<arguments>]", got "${line}"`,
+      `Target type name "${type}" on line ${lineNumber} of table is too long: expected at most ${TYPE_BYTES - 1} bytes`,
     );
   }
-  const [, start, length, type, params] = match as unknown as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  if (type.length >= TYPE_BYTES) {
-    throw new DmError(
-      'EINVAL',
-      `Target type name "${type}" on line ${lineNumber} of table is longer than ${TYPE_BYTES - 1}`,
-    );
+  const params = withoutComment(line.slice(position)).trimEnd();
+  return { start: parseSectors(start), length: parseSectors(length), type, params };
+}
+
+/** A `#` begins a comment; behind a backslash it is a character of an argument, which dmsetup has no way to write. */
+function withoutComment(text: string): string {
+  for (let i = 0; i < text.length; i += 1) {
+    if (text[i] === '#') return text.slice(0, i);
+    if (text[i] === '\\') i += 1;
   }
-  return { start: Number(start), length: Number(length), type, params };
+  return text;
+}
+
+/** A negative number is what 64 bits without a sign make of it, so that the table refuses it as too large. */
+function parseSectors(text: string): number {
+  const value = Number(text);
+  return value < 0 ? value + 2 ** 64 : Math.abs(value);
+}
+
+function invalidLine(line: string, lineNumber: number): DmError {
+  return new DmError(
+    'EINVAL',
+    `Invalid format on line ${lineNumber} of table: expected "<start> <length> <type> [<arguments>]", got "${line.trim()}"`,
+  );
 }
 
 /** The inverse of `parseTable`, for rows that were given as objects. */

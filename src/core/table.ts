@@ -61,7 +61,7 @@ export class Table {
   /** Each device below once, in the order of first use. */
   readonly devices: readonly BlockDevice[];
   readonly #ends: Float64Array;
-  readonly #release: () => void;
+  readonly #opened: OpenedDevices;
   #lastIndex = 0;
 
   private constructor(rows: Row[], readOnly: boolean, limits: Limits, opened: OpenedDevices) {
@@ -72,7 +72,7 @@ export class Table {
     this.operands = opened.operands;
     this.devices = opened.devices;
     this.#ends = Float64Array.from(rows, (row) => row.end);
-    this.#release = () => opened.release();
+    this.#opened = opened;
   }
 
   /** Builds every target, then checks sizes and limits. On any failure everything opened is released again. */
@@ -84,8 +84,7 @@ export class Table {
       for (const spec of specs) rows.push(await createRow(spec, rows, opened, options));
       return new Table(rows, options.readOnly, tableLimits(rows), opened);
     } catch (error) {
-      for (const row of rows) await row.target.close?.();
-      opened.release();
+      await closeAll(rows, opened);
       throw error;
     }
   }
@@ -122,11 +121,18 @@ export class Table {
   }
 
   async close(): Promise<void> {
-    try {
-      for (const row of this.rows) await row.target.close?.();
-    } finally {
-      this.#release();
-    }
+    await closeAll(this.rows, this.#opened);
+  }
+}
+
+/** Every target gets its `close` and every device its release, whatever one of them throws; the first error is the caller's. */
+async function closeAll(rows: readonly Row[], opened: OpenedDevices): Promise<void> {
+  const [row, ...others] = rows;
+  try {
+    await row?.target.close?.();
+  } finally {
+    if (row) await closeAll(others, opened);
+    else opened.release();
   }
 }
 
@@ -235,9 +241,9 @@ function refusal(spec: RowSpec, message: string, cause?: DmError): RowError {
 }
 
 function tableLimits(rows: readonly Row[]): Limits {
-  let limits: Limits = DEFAULT_LIMITS;
-  for (const row of rows) limits = stackLimits(limits, rowLimits(row));
-  for (const row of rows) checkBlockAlignment(row, limits);
+  const limitsOfRows = rows.map(rowLimits);
+  const limits = limitsOfRows.reduce(stackLimits, DEFAULT_LIMITS);
+  checkBlockAlignment(rows, limitsOfRows, limits.logicalBlockBytes);
   return limits;
 }
 
@@ -274,12 +280,30 @@ function checkDeviceRange(row: Row, device: BlockDevice, start: number, length: 
   }
 }
 
-function checkBlockAlignment(row: Row, limits: Limits): void {
-  const blockSectors = limits.logicalBlockBytes / SECTOR_BYTES;
+/**
+ * validate_hardware_logical_block_alignment: a block of the whole table that several rows share must lie on rows whose own
+ * devices have blocks small enough for their part of it.
+ */
+function checkBlockAlignment(
+  rows: readonly Row[],
+  limitsOfRows: readonly Limits[],
+  blockBytes: number,
+): void {
+  const blockSectors = blockBytes / SECTOR_BYTES;
   assert(Number.isInteger(blockSectors), 'logical block size is a multiple of 512');
-  if (row.start % blockSectors === 0 && row.length % blockSectors === 0) return;
-  throw refusal(
-    row,
-    `row at ${row.start} of ${row.length} sectors not aligned to h/w logical block size ${limits.logicalBlockBytes}`,
-  );
+  let missingSectors = 0;
+  for (const [index, row] of rows.entries()) {
+    const ownBlockSectors = limitsOfRows[index]!.logicalBlockBytes / SECTOR_BYTES;
+    if (missingSectors < row.length && missingSectors % ownBlockSectors !== 0) {
+      throw misaligned(row, blockBytes);
+    }
+    missingSectors = (blockSectors - (row.end % blockSectors)) % blockSectors;
+  }
+  const last = rows.at(-1);
+  if (last && missingSectors > 0) throw misaligned(last, blockBytes);
+}
+
+function misaligned(row: Row, blockBytes: number): RowError {
+  const range = `start sect ${row.start} len ${row.length}`;
+  return refusal(row, `row (${range}) not aligned to h/w logical block size ${blockBytes}`);
 }

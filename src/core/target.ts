@@ -83,6 +83,7 @@ export interface TargetType {
  * - `always-writeable`: not allowed in a read-only table
  * - `stateless`: `map` depends on nothing but the constructor's arguments and takes no time, so that a data-plane
  *   worker may run a copy made from `table()`; needs `maxIoSectors` etc. to be fixed after `create`
+ * - `wildcard`: a table of it replaces any other, immutable or not (error)
  * - `maps-flush`: flushes go through `map` instead of straight to the devices
  */
 export type TargetFeature =
@@ -90,6 +91,7 @@ export type TargetFeature =
   | 'immutable'
   | 'always-writeable'
   | 'stateless'
+  | 'wildcard'
   | 'maps-flush';
 
 /** Finds a type by name; the composition root fills it from targets/index.ts. */

@@ -1,0 +1,18 @@
+/** Every target there is: the only list of them. */
+
+import type { TargetType } from '../core/target.ts';
+import { error } from './error.ts';
+import { linear } from './linear.ts';
+import { striped } from './striped.ts';
+import { switchTarget } from './switch.ts';
+import { unstriped } from './unstriped.ts';
+import { zero } from './zero.ts';
+
+export const targets: readonly TargetType[] = [
+  linear,
+  striped,
+  error,
+  zero,
+  unstriped,
+  switchTarget,
+];
