@@ -1,0 +1,80 @@
+/**
+ * Compiles `src/` to `dist/` where that is missing or older. CommonJS, because bin/devmapper must be (see there), and quick
+ * when there is nothing to do: a look at the times of the sources, about 5 ms.
+ */
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+const stamp = path.join(root, 'dist', '.tsbuildinfo');
+const lock = path.join(root, '.cache', 'build.lock');
+const sources = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+/** A build takes seconds; a lock this old belongs to one that died. */
+const lockLimitMs = 120_000;
+const pollMs = 100;
+
+function isNewer(file, thanMs) {
+  const stats = fs.statSync(file);
+  if (!stats.isDirectory()) return !file.endsWith('.test.ts') && stats.mtimeMs > thanMs;
+  if (stats.mtimeMs > thanMs) return true;
+  return fs.readdirSync(file).some((name) => isNewer(path.join(file, name), thanMs));
+}
+
+function isStale() {
+  const stats = fs.statSync(stamp, { throwIfNoEntry: false });
+  return !stats || sources.some((name) => isNewer(path.join(root, name), stats.mtimeMs));
+}
+
+function takeLock() {
+  fs.mkdirSync(path.dirname(lock), { recursive: true });
+  for (;;) {
+    try {
+      fs.mkdirSync(lock);
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const stats = fs.statSync(lock, { throwIfNoEntry: false });
+      if (stats && Date.now() - stats.mtimeMs > lockLimitMs) fs.rmSync(lock, { recursive: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pollMs);
+    }
+  }
+}
+
+function compile() {
+  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  if (!fs.existsSync(compiler)) {
+    throw new Error(`Cannot build devmapper: ${compiler} is missing; run "npm ci" in ${root}`);
+  }
+  const startedAt = new Date();
+  const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  // The compiler writes JavaScript in spite of errors in types, and leaves the stamp alone when nothing is to be written.
+  if (fs.existsSync(stamp)) fs.utimesSync(stamp, startedAt, startedAt);
+  if (status !== 0) {
+    process.stderr.write(
+      `${stdout}devmapper: the sources have the errors above; going on without\n`,
+    );
+  }
+}
+
+/** Says on standard error that it builds, if it does; others that want the same wait. */
+function ensureBuild() {
+  if (!isStale()) return;
+  takeLock();
+  try {
+    if (!isStale()) return;
+    process.stderr.write('devmapper: building ...\n');
+    compile();
+  } finally {
+    fs.rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+module.exports = { ensureBuild };
+
+if (require.main === module) ensureBuild();

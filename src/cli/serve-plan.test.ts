@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { planDevices } from './serve-plan.ts';
+
+const plan = (operands: string[], names: string[] = [], tables: string[] = []) =>
+  planDevices({ operands, names, tables });
+
+describe('planDevices', () => {
+  test('joins images to a device named disk', () => {
+    expect(plan(['a.img', 'b.img'])).toEqual([
+      { kind: 'images', name: 'disk', images: ['a.img', 'b.img'] },
+    ]);
+    expect(plan(['a.img'], ['vol'])).toEqual([{ kind: 'images', name: 'vol', images: ['a.img'] }]);
+  });
+
+  test('takes a word beside a table for the name', () => {
+    expect(plan([], [], ['T'])).toEqual([{ kind: 'table', name: 'disk', argument: 'T' }]);
+    expect(plan(['vol'], [], ['T'])).toEqual([{ kind: 'table', name: 'vol', argument: 'T' }]);
+    expect(plan([], ['vol'], ['T'])).toEqual([{ kind: 'table', name: 'vol', argument: 'T' }]);
+  });
+
+  test('pairs names and tables in order, a word first', () => {
+    const names = (planned: ReturnType<typeof plan>) =>
+      planned.map((device) => device.kind === 'table' && `${device.name}=${device.argument}`);
+    expect(names(plan([], ['base', 'top'], ['B', 'T']))).toEqual(['base=B', 'top=T']);
+    expect(names(plan(['base'], ['top'], ['B', 'T']))).toEqual(['base=B', 'top=T']);
+  });
+
+  test.each<[string, Parameters<typeof plan>, RegExp]>([
+    ['nothing', [[]], /Nothing to serve/],
+    ['only a name', [[], ['x']], /Nothing to serve/],
+    ['two names for joined images', [['a'], ['x', 'y']], /joined to one device, got 2 names/],
+    ['images beside a table', [['a', 'b'], [], ['T']], /expected at most one word/],
+    ['two tables without names', [[], [], ['T', 'U']], /got 0 names and 2 tables/],
+    ['a name without table', [['x'], ['y'], ['T']], /got 2 names and 1 table$/],
+    ['one name twice', [[], ['x', 'x'], ['T', 'U']], /two devices named "x"/],
+  ])('refuses %s', (_what, words, message) => {
+    expect(() => plan(...words)).toThrow(message);
+  });
+});

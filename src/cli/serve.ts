@@ -1,0 +1,91 @@
+/** The work of `devmapper serve`: build the devices, serve them, and on a signal give everything back in order. */
+
+import { rmSync, writeFileSync, writeSync } from 'node:fs';
+import { DeviceMapper } from '../mapper/device-mapper.ts';
+import { type NbdService, serveNbd } from '../mapper/serve-nbd.ts';
+import { because, CommandError, FAILURE_STATUS } from './failure.ts';
+import { buildDevice } from './serve-build.ts';
+import type { ServeOptions } from './serve-command.ts';
+import { listenOptions } from './serve-listen.ts';
+import { planDevices } from './serve-plan.ts';
+import { formatJson, formatText, type ServedState } from './serve-report.ts';
+import { listenForStop } from './stop-signals.ts';
+import { terminalStyle } from './style.ts';
+
+/** Resolves with the exit status, after a signal. */
+export async function serve(words: readonly string[], options: ServeOptions): Promise<number> {
+  const plan = planDevices({ operands: words, names: options.name, tables: options.table });
+  const mapper = new DeviceMapper({ lock: options.lock });
+  // From before the first lock or socket is taken, so that there is no moment at which a signal leaves one behind.
+  let service: NbdService | null = null;
+  const signals = listenForStop({
+    say,
+    waitingFor: () => describeWork(mapper, service),
+    force: () => forceEnd(mapper, service, options),
+  });
+  try {
+    for (const device of plan) await buildDevice(mapper, device, { ...options, say });
+    service = await serveNbd(mapper, await listenOptions(options));
+    announce(mapper, service, options);
+    say(`${await signals.stopped}: stopping (${describeWork(mapper, service)})`);
+    await service.close();
+    await mapper.close();
+    say(`flushed ${plan.map(({ name }) => name).join(', ')}; stopped`);
+    return 0;
+  } catch (error) {
+    await service?.close();
+    await mapper.close();
+    throw error;
+  } finally {
+    signals.dispose();
+    if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true });
+  }
+}
+
+/** For people; standard output stays for what programs read. */
+function say(line: string): void {
+  process.stderr.write(`devmapper: ${line}\n`);
+}
+
+function announce(mapper: DeviceMapper, service: NbdService, options: ServeOptions): void {
+  const state = servedState(mapper, service);
+  process.stdout.write(options.json ? formatJson(state) : formatText(state, terminalStyle()));
+  try {
+    if (options.pidFile !== undefined) writeFileSync(options.pidFile, `${process.pid}\n`);
+    if (options.readyFd !== undefined) writeSync(options.readyFd, 'ready\n');
+  } catch (error) {
+    throw new CommandError(`Cannot tell that the devices are served: ${because(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function servedState(mapper: DeviceMapper, service: NbdService): ServedState {
+  const devices = mapper.list().map((name) => {
+    const { sizeSectors, readOnly } = mapper.info(name);
+    return { name, sizeSectors, readOnly, rows: mapper.table(name), uris: service.uris(name) };
+  });
+  return { devices, socketPath: service.socketPath, pid: process.pid };
+}
+
+/** `2 connections, disk: 3 requests` */
+function describeWork(mapper: DeviceMapper, service: NbdService | null): string {
+  const parts = [plural(service?.connectionCount ?? 0, 'connection')];
+  for (const name of mapper.list()) {
+    const { inFlight } = mapper.statistics(name);
+    if (inFlight > 0) parts.push(`${name}: ${plural(inFlight, 'request')} under way`);
+  }
+  return parts.join(', ');
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function forceEnd(mapper: DeviceMapper, service: NbdService | null, options: ServeOptions): void {
+  say(`gave up on ${describeWork(mapper, service)}; what was not flushed may be lost`);
+  for (const path of [service?.socketPath, options.pidFile]) {
+    if (path) rmSync(path, { force: true });
+  }
+  process.exit(FAILURE_STATUS);
+}
