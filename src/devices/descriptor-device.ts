@@ -1,0 +1,162 @@
+/** A device over an open file, regular or block node: everything that does not depend on which. */
+
+import { Errno } from '../base/errors.ts';
+import { sectorsToBytes } from '../base/units.ts';
+import { type Bio, BioFlag, Op } from '../core/bio.ts';
+import type { DeviceNumber, DirectAccess } from '../core/device.ts';
+import type { Limits } from '../core/limits.ts';
+import { Mutex } from '../core/mutex.ts';
+import type { CachedIo } from './cached-io.ts';
+import type { Descriptor } from './descriptor.ts';
+import type { LeafDevice } from './device-kind.ts';
+import { ioErrno, isPrefetch, refusalOf } from './leaf-bio.ts';
+import { type ByteRange, prefetchBytes, type Space, writeZeroBytes } from './space.ts';
+import { type Fdatasync, SyncQueue } from './sync-queue.ts';
+import { TransferQueue } from './transfer-queue.ts';
+
+export interface DescriptorDeviceOptions {
+  number: DeviceNumber;
+  /** Quoted. */
+  operand: string;
+  descriptor: Descriptor;
+  sizeSectors: number;
+  /** Asked again after an upgrade: what a file can do may only be seen once it is writable. */
+  limits(descriptor: Descriptor): Limits;
+  space: Space;
+  cached: CachedIo | null;
+  fdatasync?: Fdatasync;
+}
+
+export class DescriptorDevice implements LeafDevice {
+  readonly number: DeviceNumber;
+  readonly operand: string;
+  readonly sizeSectors: number;
+  readonly #options: DescriptorDeviceOptions;
+  readonly #descriptor: Descriptor;
+  readonly #transfers: TransferQueue;
+  readonly #syncs: SyncQueue;
+  /** Discards, zeroes, block status and prefetches, one at a time: they take one thread of the pool and no more. */
+  readonly #special = new Mutex();
+  #limits: Limits;
+  #pendingCount = 0;
+  #closed: Promise<void> | null = null;
+  #idle: (() => void) | null = null;
+
+  constructor(options: DescriptorDeviceOptions) {
+    this.number = options.number;
+    this.operand = options.operand;
+    this.sizeSectors = options.sizeSectors;
+    this.#options = options;
+    this.#descriptor = options.descriptor;
+    this.#limits = options.limits(options.descriptor);
+    const fd = () => this.#descriptor.fd;
+    this.#syncs = new SyncQueue(fd, options.fdatasync);
+    this.#transfers = new TransferQueue({
+      fd,
+      limit: poolShare(),
+      cached: options.cached,
+      sync: (done) => this.#syncs.sync(done),
+      end: (bio, errno) => this.#end(bio, errno),
+    });
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  get readOnly(): boolean {
+    return !this.#descriptor.writable;
+  }
+
+  get direct(): DirectAccess {
+    return { kind: 'file', fd: this.#descriptor.fd, writable: this.#descriptor.writable };
+  }
+
+  upgrade(): void {
+    this.#descriptor.upgrade();
+    this.#limits = this.#options.limits(this.#descriptor);
+  }
+
+  submit(bio: Bio): void {
+    const error = this.#closed ? Errno.EIO : refusalOf(this, bio);
+    if (error !== 0 || (bio.sectorCount === 0 && bio.op !== Op.flush)) {
+      bio.end(error);
+      return;
+    }
+    this.#pendingCount += 1;
+    if (bio.op === Op.flush) this.#flush(bio);
+    else if (bio.op === Op.write || (bio.op === Op.read && !isPrefetch(bio))) {
+      this.#transfers.submit(bio);
+    } else {
+      this.#performSpecial(bio);
+    }
+  }
+
+  #flush(bio: Bio): void {
+    if (this.readOnly) this.#end(bio, 0);
+    else this.#syncs.sync((errno) => this.#end(bio, errno));
+  }
+
+  #performSpecial(bio: Bio): void {
+    void this.#special
+      .run(() => this.#specialResult(bio))
+      .catch(ioErrno)
+      .then((errno) => this.#end(bio, errno));
+  }
+
+  #specialResult(bio: Bio): Promise<number> {
+    const { space } = this.#options;
+    const { fd } = this.#descriptor;
+    const range = { startBytes: sectorsToBytes(bio.sector), lengthBytes: bio.lengthBytes };
+    switch (bio.op) {
+      case Op.discard:
+        return space.discard(fd, range);
+      case Op.writeZeroes:
+        return this.#writeZeroes(fd, range, bio.flags);
+      case Op.blockStatus:
+        return bio.extents ? space.describe(fd, range, bio.extents) : Promise.resolve(0);
+      default:
+        return prefetchBytes(fd, range);
+    }
+  }
+
+  async #writeZeroes(fd: number, range: ByteRange, flags: number): Promise<number> {
+    const mayUnmap = (flags & BioFlag.noUnmap) === 0;
+    const fastOnly = (flags & BioFlag.fastZero) !== 0;
+    let error = await this.#options.space.writeZeroes(fd, range, { mayUnmap, fastOnly });
+    if (error === Errno.ENOTSUP && !fastOnly) error = await writeZeroBytes(fd, range);
+    if (error !== 0 || (flags & BioFlag.fua) === 0) return error;
+    return new Promise((resolve) => {
+      this.#syncs.sync(resolve);
+    });
+  }
+
+  #end(bio: Bio, errno: number): void {
+    this.#pendingCount -= 1;
+    bio.end(errno);
+    if (this.#pendingCount === 0) this.#idle?.();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#finish();
+    return this.#closed;
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#pendingCount > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    await this.#descriptor.close();
+  }
+}
+
+/**
+ * How many threads of libuv's pool the reads and writes of one device may hold: an eighth, at least one. With its flushes and
+ * its special operations a device holds two more; the program asks for a pool of 64, Node's default is 4.
+ */
+function poolShare(): number {
+  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+  return Math.min(8, Math.max(1, Math.floor(threads / 8)));
+}

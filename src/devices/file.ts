@@ -1,0 +1,68 @@
+/**
+ * A regular file as a disk. Sparse files stay sparse: discards punch holes, zeroes need no writing, holes are reported.
+ *
+ * The size is the file's when it was opened, rounded down to sectors. A file that shrinks meanwhile answers EIO where it ended.
+ */
+
+import { fstatSync, type Stats } from 'node:fs';
+import type { Clock } from '../base/clock.ts';
+import { bytesToSectors, SECTOR_BYTES, sectorsToBytes } from '../base/units.ts';
+import { quoteArgument } from '../core/arguments.ts';
+import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
+import type { System } from '../system/index.ts';
+import { FileSystemMagic } from '../system/space-calls.ts';
+import { CachedIo } from './cached-io.ts';
+import type { Descriptor } from './descriptor.ts';
+import { DescriptorDevice, type DescriptorDeviceOptions } from './descriptor-device.ts';
+import { canPunchHoles, createFileSpace } from './file-space.ts';
+import { plainSpace } from './space.ts';
+
+const LARGEST_BLOCK_BYTES = 64 * 1024;
+
+export interface FileOptions {
+  descriptor: Descriptor;
+  number: DescriptorDeviceOptions['number'];
+  clock: Clock;
+  system: System | null;
+  fdatasync?: DescriptorDeviceOptions['fdatasync'];
+}
+
+export function createFileDevice(options: FileOptions): DescriptorDevice {
+  const { descriptor, number, system } = options;
+  const stats = fstatSync(descriptor.fd);
+  return new DescriptorDevice({
+    number,
+    operand: quoteArgument(descriptor.path),
+    descriptor,
+    sizeSectors: bytesToSectors(stats.size),
+    limits: ({ fd, writable }) => limitsOf(fd, stats, writable ? system : null),
+    space: system ? createFileSpace(system.space) : plainSpace,
+    cached: system && createCachedIo(system, descriptor.fd, options.clock),
+    ...(options.fdatasync && { fdatasync: options.fdatasync }),
+  });
+}
+
+function createCachedIo(system: System, fd: number, clock: Clock): CachedIo {
+  const inMemory = system.space.fileSystemMagic(fd) === FileSystemMagic.tmpfs;
+  return new CachedIo({ files: system.files, clock, inMemory });
+}
+
+/** As a loop device has them: discards and writes are cheap in blocks of the file system, any sector is allowed. */
+function limitsOf(fd: number, stats: Stats, system: System | null): Limits {
+  const blockBytes = blockSize(stats.blksize);
+  const sizeBytes = sectorsToBytes(Math.ceil(stats.size / SECTOR_BYTES));
+  const discards = system !== null && canPunchHoles(system.space, fd, sizeBytes);
+  return {
+    ...DEFAULT_LIMITS,
+    physicalBlockBytes: blockBytes,
+    ioMinBytes: blockBytes,
+    discardGranularityBytes: discards ? blockBytes : 0,
+  };
+}
+
+/** Of a power of two only, and not the megabytes that network file systems would like. */
+function blockSize(preferredBytes: number): number {
+  const isPower = preferredBytes > 0 && Number.isInteger(Math.log2(preferredBytes));
+  const inRange = preferredBytes >= SECTOR_BYTES && preferredBytes <= LARGEST_BLOCK_BYTES;
+  return isPower && inRange ? preferredBytes : SECTOR_BYTES;
+}

@@ -1,0 +1,66 @@
+/**
+ * Locks on an image, byte for byte as qemu's file driver takes them, so that qemu and we see each other.
+ *
+ * Of five permissions, numbered below, an opener locks byte 100 + n for each it uses and byte 200 + n for each it does not let
+ * others use, all of them shared; then it tests for each it uses whether anyone holds 200 + n, and for each it forbids
+ * whether anyone holds 100 + n. We use reading, and writing where the image is writable, and forbid others to write
+ * or resize: any number of readers, or one writer. qemu-nbd alone forbids less (two of it may write one raw image),
+ * but it uses the same bytes, so it refuses an image that we have, and we one that it writes.
+ *
+ * Seen in /proc/locks with qemu 7.2: a writable qemu-nbd holds 100, 101 and 203, a read-only one 100 and 203.
+ */
+
+import { DmError, Errno } from '../base/errors.ts';
+import type { LockCalls } from '../system/lock-calls.ts';
+
+const USED_BASE = 100;
+const FORBIDDEN_BASE = 200;
+const Permission = { consistentRead: 0, write: 1, writeUnchanged: 2, resize: 3 } as const;
+
+const FORBIDDEN = [Permission.write, Permission.resize];
+
+export interface ImageLockOptions {
+  fd: number;
+  path: string;
+  writable: boolean;
+}
+
+/** Throws EBUSY when another open of the file is in the way; nothing is locked then. */
+export function lockImage(locks: LockCalls, options: ImageLockOptions): void {
+  const used: number[] = [Permission.consistentRead];
+  if (options.writable) used.push(Permission.write);
+  const mine = [
+    ...used.map((permission) => USED_BASE + permission),
+    ...FORBIDDEN.map((permission) => FORBIDDEN_BASE + permission),
+  ];
+  const conflicting = [
+    ...used.map((permission) => FORBIDDEN_BASE + permission),
+    ...FORBIDDEN.map((permission) => USED_BASE + permission),
+  ];
+  for (const startBytes of mine) {
+    const result = locks.lockRange(options.fd, { startBytes, lengthBytes: 1, exclusive: false });
+    if (result === -Errno.EAGAIN || result === -Errno.EACCES) throw refuse(locks, options);
+    // Anything else: a file system without locks. qemu goes on without them too.
+    if (result < 0) return;
+  }
+  const inTheWay = (startBytes: number) =>
+    locks.testRange(options.fd, { startBytes, lengthBytes: 1, exclusive: true }) > 0;
+  if (conflicting.some(inTheWay)) throw refuse(locks, options);
+}
+
+/** At once, however long closing the file may take. */
+export function unlockImage(locks: LockCalls, fd: number): void {
+  const lengthBytes = Permission.resize + 1;
+  locks.unlockRange(fd, { startBytes: USED_BASE, lengthBytes });
+  locks.unlockRange(fd, { startBytes: FORBIDDEN_BASE, lengthBytes });
+}
+
+function refuse(locks: LockCalls, { fd, path, writable }: ImageLockOptions): DmError {
+  unlockImage(locks, fd);
+  const purpose = writable ? 'writing' : 'reading';
+  return new DmError(
+    'EBUSY',
+    `Cannot lock "${path}" for ${purpose}: another program holds it (qemu, or another devmapper); ` +
+      'use --no-lock to open it all the same',
+  );
+}

@@ -1,0 +1,48 @@
+/**
+ * Flushes of one descriptor.
+ *
+ * Invariants
+ * - A flush is answered by an fdatasync that started after it came; all that wait for the next one share it.
+ * - After an fdatasync failed, every later flush fails with the same errno until the device is closed. Linux reports a
+ *   failed write-back once and then counts the lost pages as clean: a second fdatasync would answer 0 about data
+ *   that never reached the disk.
+ */
+
+import { fdatasync } from 'node:fs';
+import { ioErrno } from './leaf-bio.ts';
+
+export type Done = (errno: number) => void;
+
+/** node:fs', unless a test puts another in its place. */
+export type Fdatasync = (fd: number, done: (error: Error | null) => void) => void;
+
+export class SyncQueue {
+  readonly #fd: () => number;
+  readonly #fdatasync: Fdatasync;
+  #waiting: Done[] = [];
+  #isRunning = false;
+  #failure = 0;
+
+  constructor(fd: () => number, sync: Fdatasync = fdatasync) {
+    this.#fd = fd;
+    this.#fdatasync = sync;
+  }
+
+  /** `done` gets 0 once everything that was written before this call is durable. */
+  sync(done: Done): void {
+    this.#waiting.push(done);
+    if (!this.#isRunning) this.#run();
+  }
+
+  #run(): void {
+    const callers = this.#waiting;
+    this.#waiting = [];
+    this.#isRunning = true;
+    this.#fdatasync(this.#fd(), (error) => {
+      if (error && this.#failure === 0) this.#failure = ioErrno(error);
+      this.#isRunning = false;
+      if (this.#waiting.length > 0) this.#run();
+      for (const done of callers) done(this.#failure);
+    });
+  }
+}
