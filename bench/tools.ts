@@ -1,0 +1,53 @@
+/** The real programs the benchmark drives, run to their end; and what to type when one is missing. */
+
+import { spawn, spawnSync } from 'node:child_process';
+
+const PACKAGES: Readonly<Record<string, string>> = {
+  fio: 'fio',
+  nbdcopy: 'libnbd-bin',
+  nbdfuse: 'libnbd-bin',
+  nbdkit: 'nbdkit',
+  'qemu-nbd': 'qemu-utils',
+  fusermount3: 'fuse3',
+  cmp: 'diffutils',
+};
+
+/** Throws with the command that installs what is missing (Debian's package names). */
+export function requirePrograms(names: readonly string[]): void {
+  const missing = names.filter((name) => spawnSync(name, ['--version']).error !== undefined);
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((name) => PACKAGES[name] ?? name))];
+  throw new Error(
+    `Cannot run the benchmark: ${missing.join(', ')} not found\n  apt-get install ${packages.join(' ')}`,
+  );
+}
+
+export interface Output {
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program to its end; rejects with what it printed unless it exits 0. */
+export function run(program: string, args: readonly string[]): Promise<Output> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', reject);
+    child.on('close', (status, signal) => {
+      if (status === 0) resolve({ stdout, stderr });
+      else reject(new Error(`${program} ${args.join(' ')}: ${signal ?? status}\n${stderr}`));
+    });
+  });
+}
+
+/** For people who wait; results go to standard output. */
+export function progress(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
