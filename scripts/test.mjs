@@ -7,23 +7,13 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addUp, readReport } from './test-report.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const buildStamp = 'dist/.tsbuildinfo';
 
 const runs = [
   { label: 'unit', project: 'unit' },
@@ -38,33 +28,11 @@ function run(command, commandArguments, environment = {}) {
   return status ?? 1;
 }
 
-function newestMs(path) {
-  const stats = statSync(path);
-  if (!stats.isDirectory()) return stats.mtimeMs;
-  const inside = readdirSync(path).map((name) => newestMs(join(path, name)));
-  return Math.max(stats.mtimeMs, ...inside);
-}
-
-function isBuildStale() {
-  if (!existsSync(buildStamp)) return true;
-  const sources = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
-  return Math.max(...sources.map(newestMs)) > statSync(buildStamp).mtimeMs;
-}
-
-function build() {
-  if (!isBuildStale()) return true;
-  const startedAt = new Date();
-  if (run('npm', ['run', '--silent', 'build']) !== 0) return false;
-  // The compiler leaves the stamp alone when nothing has to be written; what changed meanwhile is newer than this.
-  if (existsSync(buildStamp)) utimesSync(buildStamp, startedAt, startedAt);
-  return true;
-}
-
 /** Runs one of `runs` and says how its tests ended. */
 function runTests({ label, project, environment, needsBuild }, vitestArguments, folder) {
   console.log(`\n== ${label}`);
   const report = join(folder, `${label}.json`);
-  const built = !needsBuild || build();
+  const built = !needsBuild || run(process.execPath, ['scripts/ensure-build.cjs']) === 0;
   const status = built
     ? run(
         process.execPath,
@@ -80,7 +48,7 @@ function runTests({ label, project, environment, needsBuild }, vitestArguments, 
       )
     : 1;
   writeFileSync(join(folder, `${label}.status`), `${status}\n`);
-  return readReport(report, built ? label : `${label} (npm run build failed)`, status);
+  return readReport(report, built ? label : `${label} (no build)`, status);
 }
 
 /** `--project unit` among the arguments chooses runs; what is left goes to vitest. */
