@@ -32,9 +32,9 @@ export function splitArguments(text: string): string[] {
   return words;
 }
 
-/** The inverse for one word: `'a b'` -> `'a\\ b'`; `#` would begin a comment. */
+/** The inverse for one word: `'a b'` -> `'a\\ b'`; a `#` in front would begin a comment. */
 export function quoteArgument(word: string): string {
-  return word.replace(/[ \t\n\v\f\r\\#]/g, (character) => `\\${character}`);
+  return word.replace(/[ \t\n\v\f\r\\]|^#/g, (character) => `\\${character}`);
 }
 
 /** sscanf's %u skips white space and knows no sign; kstrtouint allows one plus sign. Neither takes a trailing character. */

@@ -18,6 +18,11 @@ export class ExtentList {
     if (lengthSectors > 0) this.#extents.push({ offsetSectors, lengthSectors, flags });
   }
 
+  /** Forgets everything, for a request that is done again from its start. */
+  clear(): void {
+    this.#extents.length = 0;
+  }
+
   /** Adds another list's extents, moved by `shiftSectors`: a clone's answer into its parent's. */
   addAll(list: ExtentList, shiftSectors: number): void {
     for (const extent of list.#extents) {
@@ -30,6 +35,7 @@ export class ExtentList {
     const result: Extent[] = [];
     let end = 0;
     const append = (lengthOfPart: number, flags: number) => {
+      if (lengthOfPart <= 0) return;
       const last = result.at(-1);
       if (last?.flags === flags) last.lengthSectors += lengthOfPart;
       else result.push({ offsetSectors: end, lengthSectors: lengthOfPart, flags });
@@ -37,11 +43,11 @@ export class ExtentList {
     };
     const sorted = this.#extents.toSorted((a, b) => a.offsetSectors - b.offsetSectors);
     for (const { offsetSectors, lengthSectors: length, flags } of sorted) {
-      if (offsetSectors > end) append(Math.min(offsetSectors, lengthSectors) - end, 0);
+      append(Math.min(offsetSectors, lengthSectors) - end, 0);
       const stop = Math.min(offsetSectors + length, lengthSectors);
-      if (stop > end) append(stop - end, flags);
+      append(stop - end, flags);
     }
-    if (end < lengthSectors) append(lengthSectors - end, 0);
+    append(lengthSectors - end, 0);
     return result;
   }
 }

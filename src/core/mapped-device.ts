@@ -150,6 +150,7 @@ export class MappedDevice implements BlockDevice {
     if (bio.error === REQUEUE) {
       if (this.#noflush) {
         bio.error = 0;
+        bio.extents?.clear();
         this.#statistics.withdraw();
         this.#deferred.push(bio);
         this.#checkDrained();
@@ -185,6 +186,7 @@ export class MappedDevice implements BlockDevice {
     this.#checkPresent();
     const immutable = this.#live?.rows[0];
     if (!this.#live?.hasFeature('immutable') || immutable === undefined) return;
+    if (table.hasFeature('wildcard')) return;
     if (table.rows.every((row) => row.type === immutable.type)) return;
     throw new DmError(
       'EINVAL',
@@ -205,12 +207,11 @@ export class MappedDevice implements BlockDevice {
     });
   }
 
-  /** Queues new bios and resolves when none is in flight. Suspending twice is an error, as in the kernel. */
+  /** Queues new bios and resolves when none is in flight. A suspended device stays so, as the kernel's ioctl leaves it. */
   async suspend(options: SuspendOptions = {}): Promise<void> {
     await this.#mutex.run(async () => {
       this.#checkPresent();
-      if (this.#suspended) throw new DmError('EINVAL', `Device ${this.name} is suspended already`);
-      await this.#suspendLocked(options);
+      if (!this.#suspended) await this.#suspendLocked(options);
     });
   }
 
@@ -221,8 +222,8 @@ export class MappedDevice implements BlockDevice {
     await Promise.all([...this.#bypasses].map((bypass) => bypass.quiesce()));
     await this.#drain();
     this.#noflush = false;
-    for (const row of this.#live?.rows ?? []) await row.target.postsuspend?.();
     this.#suspended = true;
+    for (const row of this.#live?.rows ?? []) await row.target.postsuspend?.();
   }
 
   #drain(): Promise<void> {
@@ -237,9 +238,10 @@ export class MappedDevice implements BlockDevice {
     await this.#mutex.run(async () => {
       this.#checkPresent();
       if (this.#inactive) await this.#swap(this.#inactive);
+      if (!this.#suspended) return;
       if (!this.#live)
         throw new DmError('EINVAL', `Cannot resume ${this.name}: no table is loaded`);
-      if (this.#suspended) await this.#run(this.#live);
+      await this.#run(this.#live);
     });
   }
 
@@ -249,9 +251,12 @@ export class MappedDevice implements BlockDevice {
     const old = this.#live;
     this.#live = table;
     this.#inactive = null;
-    await old?.close();
-    if (old?.sizeSectors !== table.sizeSectors)
-      for (const listener of this.#resizeListeners) listener();
+    try {
+      await old?.close();
+    } finally {
+      if (old?.sizeSectors !== table.sizeSectors)
+        for (const listener of this.#resizeListeners) listener();
+    }
   }
 
   async #run(table: Table): Promise<void> {
@@ -274,11 +279,15 @@ export class MappedDevice implements BlockDevice {
       this.#removed = true;
       this.#blocked = false;
       for (const bio of this.#deferred.splice(0)) bio.end(Errno.EIO);
-      const tables = [this.#live, this.#inactive];
+      const [live, inactive] = [this.#live, this.#inactive];
       this.#live = null;
       this.#inactive = null;
-      for (const table of tables) await table?.close();
       this.event();
+      try {
+        await live?.close();
+      } finally {
+        await inactive?.close();
+      }
     });
   }
 
@@ -312,12 +321,16 @@ export class MappedDevice implements BlockDevice {
     while (this.eventNumber <= eventNumber && !this.#removed) {
       await new Promise<void>((resolve, reject) => {
         signal?.throwIfAborted();
-        const abort = () => reject(signal?.reason as Error);
-        signal?.addEventListener('abort', abort, { once: true });
-        this.#eventWaiters.push(() => {
+        const wake = () => {
           signal?.removeEventListener('abort', abort);
           resolve();
-        });
+        };
+        const abort = () => {
+          this.#eventWaiters = this.#eventWaiters.filter((waiter) => waiter !== wake);
+          reject(signal?.reason as Error);
+        };
+        signal?.addEventListener('abort', abort, { once: true });
+        this.#eventWaiters.push(wake);
       });
     }
     return this.eventNumber;
@@ -325,9 +338,12 @@ export class MappedDevice implements BlockDevice {
 
   /** Sends a message to the target at `sector` of the live table. */
   async message(sector: number, argv: readonly string[]): Promise<string | undefined> {
+    const [name] = argv;
+    if (name === undefined) throw new DmError('EINVAL', 'Empty message received');
+    if (name.startsWith('@'))
+      throw new DmError('EINVAL', `Unsupported message sent to DM core: ${name}`);
     const table = this.#live;
-    if (!table)
-      throw new DmError('ENXIO', `Cannot send message to ${this.name}: it has no live table`);
+    if (!table) throw new DmError('EINVAL', `The device has no table: ${this.name}`);
     if (sector < 0 || sector >= table.sizeSectors) {
       throw new DmError(
         'EINVAL',

@@ -24,12 +24,19 @@ export interface MapperOptions {
   clock?: Clock;
 }
 
+/** A table on its way to a device: what it opened so far must not become a loop either. */
+interface Loading {
+  owner: MappedDevice;
+  below: MappedDevice[];
+}
+
 export class Mapper {
   readonly registry: TargetRegistry;
   readonly #opener: DeviceOpener;
   readonly #clock: Clock;
   readonly #byName = new Map<string, MappedDevice>();
   readonly #byMinor = new Map<number, MappedDevice>();
+  readonly #loadings = new Set<Loading>();
 
   constructor(options: MapperOptions) {
     this.registry = options.registry;
@@ -110,35 +117,37 @@ export class Mapper {
     rows: readonly RowSpec[],
     options: { readOnly?: boolean } = {},
   ): Promise<Table> {
-    const table = await Table.load(rows, {
-      registry: this.registry,
-      opener: this.#openerFor(device),
-      readOnly: options.readOnly ?? false,
-      onEvent: () => device.event(),
-    });
+    const loading: Loading = { owner: device, below: [] };
+    this.#loadings.add(loading);
     try {
-      await device.load(table);
-    } catch (error) {
-      await table.close();
-      throw error;
+      const table = await Table.load(rows, {
+        registry: this.registry,
+        opener: this.#openerFor(loading),
+        readOnly: options.readOnly ?? false,
+        onEvent: () => device.event(),
+      });
+      await loadOrClose(device, table);
+      return table;
+    } finally {
+      this.#loadings.delete(loading);
     }
-    return table;
   }
 
-  /** Opens mapped devices here and passes everything else on; refuses a device that stands on `owner`. */
-  #openerFor(owner: MappedDevice): DeviceOpener {
+  /** Opens mapped devices here and passes everything else on; refuses a device that stands on the table's own. */
+  #openerFor({ owner, below }: Loading): DeviceOpener {
     return {
       prepare: (operand) => this.#opener.prepare(operand),
       open: (operand, mode) => {
-        const below = this.#resolve(operand);
-        if (below === undefined) return this.#opener.open(operand, mode);
-        if (this.standsOn(below, owner)) {
+        const device = this.#resolve(operand);
+        if (device === undefined) return this.#opener.open(operand, mode);
+        if (this.standsOn(device, owner)) {
           throw new DmError(
             'EINVAL',
-            `Cannot use ${below.name} below ${owner.name}: a device cannot stand on itself`,
+            `Cannot use ${device.name} below ${owner.name}: a device cannot stand on itself`,
           );
         }
-        return this.open(below);
+        below.push(device);
+        return this.open(device);
       },
     };
   }
@@ -159,17 +168,23 @@ export class Mapper {
     return device;
   }
 
-  /** Whether `device` is `base` or reaches it through live or inactive tables. */
+  /** Whether `device` is `base` or reaches it through tables: live, inactive or being loaded. */
   standsOn(device: BlockDevice, base: MappedDevice, seen = new Set<BlockDevice>()): boolean {
     if (device === base) return true;
     if (!(device instanceof MappedDevice) || seen.has(device)) return false;
     seen.add(device);
-    const below = [...(device.live?.devices ?? []), ...(device.inactive?.devices ?? [])];
+    const loadings = [...this.#loadings].filter(({ owner }) => owner === device);
+    const below = [
+      ...(device.live?.devices ?? []),
+      ...(device.inactive?.devices ?? []),
+      ...loadings.flatMap((loading) => loading.below),
+    ];
     return below.some((next) => this.standsOn(next, base, seen));
   }
 
   /** Counts an opener in; `release` counts it out and ends a deferred removal. */
   open(device: MappedDevice): OpenedDevice {
+    this.#checkPresent(device);
     device.openCount += 1;
     let open = true;
     return {
@@ -178,15 +193,19 @@ export class Mapper {
         if (!open) return;
         open = false;
         device.openCount -= 1;
-        if (device.openCount === 0 && device.deferredRemove) void this.#remove(device);
+        if (device.openCount === 0 && device.deferredRemove) this.#removeUnwatched(device);
       },
     };
   }
 
-  /** EBUSY while somebody has it open, unless `deferred`: then it goes with its last opener. */
-  async remove(device: MappedDevice, options: { deferred?: boolean } = {}): Promise<void> {
+  #checkPresent(device: MappedDevice): void {
     if (this.#byName.get(device.name) !== device)
       throw new DmError('ENXIO', `Device ${device.name} does not exist`);
+  }
+
+  /** EBUSY while somebody has it open, unless `deferred`: then it goes with its last opener. */
+  async remove(device: MappedDevice, options: { deferred?: boolean } = {}): Promise<void> {
+    this.#checkPresent(device);
     if (device.openCount > 0) {
       if (!options.deferred) {
         throw new DmError(
@@ -201,9 +220,18 @@ export class Mapper {
   }
 
   async #remove(device: MappedDevice): Promise<void> {
+    if (this.#byName.get(device.name) !== device) return;
     this.#byName.delete(device.name);
-    await device.destroy();
-    this.#byMinor.delete(device.number.minor);
+    try {
+      await device.destroy();
+    } finally {
+      this.#byMinor.delete(device.number.minor);
+    }
+  }
+
+  /** The removal that its last opener sets off: the device is gone whatever closing its tables says, and nobody asks. */
+  #removeUnwatched(device: MappedDevice): void {
+    this.#remove(device).catch(() => undefined);
   }
 
   /** Removes every device nobody has open, top of the stacks first, until none is left that can go. */
@@ -223,9 +251,11 @@ export class Mapper {
     checkName(name);
     if (this.#byName.has(name))
       throw new DmError('EBUSY', `Cannot rename ${device.name} to ${name}: the name is in use`);
-    this.#byName.delete(device.name);
+    this.#checkPresent(device);
+    const devices = this.list();
     device.name = name;
-    this.#byName.set(name, device);
+    this.#byName.clear();
+    for (const each of devices) this.#byName.set(each.name, each);
     device.event();
   }
 
@@ -241,6 +271,15 @@ export class Mapper {
     if (this.findUuid(uuid)) throw new DmError('EBUSY', `The uuid "${uuid}" is in use`);
     device.uuid = uuid;
     device.event();
+  }
+}
+
+async function loadOrClose(device: MappedDevice, table: Table): Promise<void> {
+  try {
+    await device.load(table);
+  } catch (error) {
+    await table.close();
+    throw error;
   }
 }
 

@@ -69,7 +69,8 @@ function pieceLength(row: Row, sector: number, left: number): number {
   let length = Math.min(left, toRowEnd);
   const chunk = row.target.maxIoSectors;
   if (chunk !== undefined) {
-    const toChunkEnd = chunk - ((sector - row.start) % chunk);
+    const offset = sector - row.start;
+    const toChunkEnd = (Math.floor(offset / chunk) + 1) * chunk - offset;
     if (toChunkEnd < length) length = toChunkEnd;
   }
   return length;
@@ -90,14 +91,20 @@ function submitClone(clone: Bio, target: Target): void {
     case 'submitted':
       return;
     case 'requeue':
-      clone.end(REQUEUE);
+      refuseClone(clone, REQUEUE);
       return;
     case 'kill':
-      clone.end(Errno.EIO);
+      refuseClone(clone, Errno.EIO);
       return;
     default:
       unreachable(result);
   }
+}
+
+/** Nothing was sent below, so the target that refused has no ending to see. */
+function refuseClone(clone: Bio, error: number): void {
+  clone.endedBy = null;
+  clone.end(error);
 }
 
 /** A clone gathers its extents apart, since its sectors are counted from its own start. */
@@ -113,7 +120,8 @@ function attachExtents(clone: Bio, bio: Bio): void {
 function endClone(clone: Bio): void {
   clone.endedBy?.end?.(clone);
   const bio = clone.parent!;
-  if (clone.error !== 0 && bio.error === 0) bio.error = clone.error;
+  // A clone handed back supersedes any failure: the whole request is done again.
+  if (clone.error !== 0 && (bio.error === 0 || clone.error === REQUEUE)) bio.error = clone.error;
   if (clone.endMs > bio.endMs) bio.endMs = clone.endMs;
   recycleBio(clone);
   bio.pendingCount -= 1;

@@ -9,6 +9,7 @@ const PARTS = [
   /[ \t\v\f\r]*([+-]?\d+)/y,
   /[ \t\v\f\r]*([^ \t\v\f\r]+)[ \t\v\f\r]*/y,
 ];
+const BLANK = /[ \t\v\f\r]/;
 const NOTHING = /^[ \t\v\f\r]*(?:#|$)/;
 /** DM_MAX_TYPE_NAME counts the final NUL. */
 const TYPE_BYTES = 16;
@@ -43,10 +44,15 @@ function parseLine(line: string, lineNumber: number): RowSpec {
   return { start: parseSectors(start), length: parseSectors(length), type, params };
 }
 
-/** A `#` begins a comment; behind a backslash it is a character of an argument, which dmsetup has no way to write. */
+/**
+ * A `#` at the start of a word begins a comment. dmsetup ends the line at any `#`, but here operands are file names and
+ * URIs, which hold it.
+ */
 function withoutComment(text: string): string {
+  let beginsWord = true;
   for (let i = 0; i < text.length; i += 1) {
-    if (text[i] === '#') return text.slice(0, i);
+    if (beginsWord && text[i] === '#') return text.slice(0, i);
+    beginsWord = BLANK.test(text[i]!);
     if (text[i] === '\\') i += 1;
   }
   return text;
