@@ -57,6 +57,8 @@ describe('DeviceMapper', () => {
     await using mapper = new DeviceMapper();
     await mapper.create({ name: 'a' });
     expect(mapper.table('a')).toEqual([]);
+    await mapper.resume('a'); // it is not suspended, so there is nothing to do
+    await mapper.suspend('a');
     await expect(mapper.resume('a')).rejects.toEqual(refused('EINVAL', /no table/));
     await mapper.load('a', [{ start: 0, length: 8, type: 'zero', params: '' }]);
     expect(mapper.table('a', { inactive: true })).toHaveLength(1);
