@@ -38,12 +38,11 @@ export function openSession(
 ): NbdSession {
   const close = item.open();
   let open = true;
-  const contexts = agreement.contextExport === item ? agreement.contexts : [];
   return {
     export: item,
     structuredReplies: agreement.structuredReplies,
     extendedHeaders: agreement.extendedHeaders,
-    contexts,
+    contexts: agreedContexts(item, agreement),
     tls: options.tls,
     sizeBytes: exportSizeBytes(item),
     transmissionFlags: transmissionFlags(item, agreement),
@@ -53,6 +52,12 @@ export function openSession(
       close();
     },
   };
+}
+
+/** Contexts count only for the export they were selected for. */
+function agreedContexts(item: NbdExport, agreement: Agreement): readonly MetaContext[] {
+  const other = agreement.contextExport;
+  return other?.name === item.name && other.device === item.device ? agreement.contexts : [];
 }
 
 export function exportSizeBytes(item: NbdExport): number {
@@ -71,7 +76,7 @@ export function transmissionFlags(item: NbdExport, agreement: Agreement): number
     TransmissionFlag.sendCache |
     TransmissionFlag.canMultiConn;
   if (chunked) flags |= TransmissionFlag.sendDf;
-  if (agreement.extendedHeaders && agreement.contextExport === item && agreement.contexts.length) {
+  if (agreement.extendedHeaders && agreedContexts(item, agreement).length > 0) {
     flags |= TransmissionFlag.blockStatusPayload;
   }
   if (item.readOnly || device.readOnly) return flags | TransmissionFlag.readOnly;
