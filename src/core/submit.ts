@@ -6,6 +6,7 @@
 import { unreachable } from '../base/assert.ts';
 import { Errno } from '../base/errors.ts';
 import { type Bio, cloneBio, NO_DATA, Op, recycleBio, takeBio } from './bio.ts';
+import type { BlockDevice } from './device.ts';
 import { ExtentList } from './extents.ts';
 import type { MappedDevice } from './mapped-device.ts';
 import { beginPlug, endPlug } from './plug.ts';
@@ -27,7 +28,15 @@ export function submitToTable(device: MappedDevice, table: Table, bio: Bio): voi
 }
 
 function submitRange(table: Table, bio: Bio): void {
-  const row = table.find(bio.sector);
+  const { rowIndex } = table;
+  const index = rowIndex.find(bio.sector);
+  const shift = rowIndex.shiftOf(index);
+  const fits = bio.sectorCount > 0 && bio.sector + bio.sectorCount <= rowIndex.endOf(index);
+  if (fits && !Number.isNaN(shift) && bio.op !== Op.blockStatus) {
+    submitShifted(bio, rowIndex.shiftDeviceOf(index), shift);
+    return;
+  }
+  const row = table.rows[index]!;
   const isRangeOp = bio.op === Op.discard || bio.op === Op.writeZeroes;
   if (!(isRangeOp && row.target.rangeBioCount !== undefined)) {
     if (pieceLength(row, bio.sector, bio.sectorCount) === bio.sectorCount) {
@@ -41,6 +50,16 @@ function submitRange(table: Table, bio: Bio): void {
     done += submitNextPiece(table, bio, done, isRangeOp);
   }
   endPlug();
+}
+
+/** The usual request: all of it goes to one place of one device below, and no target needs to see it. */
+function submitShifted(bio: Bio, device: BlockDevice, shift: number): void {
+  const clone = cloneBio(bio, 0, bio.sectorCount);
+  clone.device = device;
+  clone.sector += shift;
+  clone.onEnd = endClone;
+  bio.pendingCount += 1;
+  device.submit(clone);
 }
 
 /** Submits the piece that begins `done` sectors into the bio and returns its length. */

@@ -10,6 +10,7 @@ import { MAX_SECTORS, SECTOR_BYTES } from '../base/units.ts';
 import { ArgumentReader, splitArguments } from './arguments.ts';
 import type { BlockDevice } from './device.ts';
 import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
+import { RowIndex } from './row-index.ts';
 import type { Target, TargetRegistry, TargetType } from './target.ts';
 
 /** One line of a table, before anything is looked up. */
@@ -60,9 +61,8 @@ export class Table {
   readonly operands: ReadonlyMap<string, BlockDevice>;
   /** Each device below once, in the order of first use. */
   readonly devices: readonly BlockDevice[];
-  readonly #ends: Float64Array;
+  readonly rowIndex: RowIndex;
   readonly #opened: OpenedDevices;
-  #lastIndex = 0;
 
   private constructor(rows: Row[], readOnly: boolean, limits: Limits, opened: OpenedDevices) {
     this.rows = rows;
@@ -71,7 +71,7 @@ export class Table {
     this.sizeSectors = rows.at(-1)?.end ?? 0;
     this.operands = opened.operands;
     this.devices = opened.devices;
-    this.#ends = Float64Array.from(rows, (row) => row.end);
+    this.rowIndex = new RowIndex(rows, opened.devices);
     this.#opened = opened;
   }
 
@@ -89,21 +89,9 @@ export class Table {
     }
   }
 
-  /** The row that holds `sector`, which must be inside the table. Neighbouring requests find it at once. */
+  /** The row that holds `sector`, which must be inside the table. */
   find(sector: number): Row {
-    const ends = this.#ends;
-    let low = this.#lastIndex;
-    if (sector >= ends[low]! || (low > 0 && sector < ends[low - 1]!)) {
-      low = 0;
-      let high = ends.length - 1;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (sector < ends[middle]!) high = middle;
-        else low = middle + 1;
-      }
-      this.#lastIndex = low;
-    }
-    return this.rows[low]!;
+    return this.rows[this.rowIndex.find(sector)]!;
   }
 
   /** The table's text, a row a line, as `dmsetup table` prints it. */
@@ -185,11 +173,25 @@ async function createRow(
   };
   try {
     const target = targetType.create(args, context);
+    assert(
+      target.shift === undefined || !seesMore(target, targetType),
+      `${spec.type} declares a shift and wants more than that`,
+    );
     return { ...spec, end: spec.start + spec.length, targetType, target };
   } catch (error) {
     if (error instanceof DmError) throw refusal(spec, error.message, error);
     throw error;
   }
+}
+
+/** Whether the target wants anything of a bio besides moving it. */
+function seesMore(target: Target, { features }: TargetType): boolean {
+  return (
+    target.maxIoSectors !== undefined ||
+    target.rangeBioCount !== undefined ||
+    target.end !== undefined ||
+    (features?.includes('maps-flush') ?? false)
+  );
 }
 
 function checkRow(spec: RowSpec, before: readonly Row[], options: TableOptions): TargetType {

@@ -21,6 +21,11 @@ export type MapResult = 'remapped' | 'submitted' | 'requeue' | 'kill';
 export interface Target {
   /** Synchronous, no promise and no allocation. The bio lies inside the row and inside one `maxIoSectors` piece of it. */
   map(bio: Bio): MapResult;
+  /**
+   * Promises that `map` does nothing but `bio.device = device; bio.sector += sectors`, so that the core need not call it.
+   * Not together with `maxIoSectors`, `rangeBioCount`, `end` or the feature `maps-flush`.
+   */
+  readonly shift?: { readonly device: BlockDevice; readonly sectors: number };
   /** The arguments, printed so that they load to an equal target. */
   table(): string;
   /** What `dmsetup status` prints behind the type name; default: nothing. */

@@ -16,6 +16,7 @@ export const linear: TargetType = {
     const device = args.open(operand);
     const shift = offset - context.start;
     return {
+      shift: { device, sectors: shift },
       map(bio: Bio) {
         bio.device = device;
         bio.sector += shift;
