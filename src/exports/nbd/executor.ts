@@ -201,8 +201,9 @@ export class Executor {
     operation: Operation,
   ): { lengthBytes: number; contexts: readonly MetaContext[] } | Failure {
     const { contexts } = this.#session;
-    if (operation.payload === null) return { lengthBytes: operation.lengthBytes, contexts };
-    const payload = decodeOrRefuse(operation.payload);
+    const hasPayload = (operation.flags & CommandFlag.payloadLength) !== 0;
+    if (!hasPayload) return { lengthBytes: operation.lengthBytes, contexts };
+    const payload = decodeOrRefuse(operation.payload ?? NO_DATA);
     if ('error' in payload) return payload;
     const ids = new Set(payload.contextIds);
     const wanted = contexts.filter(({ id }) => ids.has(id));
