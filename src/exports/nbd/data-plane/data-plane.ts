@@ -2,7 +2,7 @@
  * The main thread's side of the data plane: threads, the connections they serve, and the requests they hand back.
  *
  * A thread serves one connection at a time and blocks in its system calls, so a slow client or disk holds up nothing but itself.
- * One idle thread is kept ready, so that a new connection does not wait for a thread to start.
+ * One idle thread is kept ready from the start, so that a new connection does not wait for a thread; a few that have served are kept too.
  */
 
 import type { Socket } from 'node:net';
@@ -20,7 +20,11 @@ export interface DataPlaneOptions {
   spinMicroseconds?: number;
 }
 
+/** Room for a whole large reply, so that the thread can go on while the client takes it. The kernel has a ceiling of its own. */
+const SOCKET_BUFFER_BYTES = 2 * 1024 * 1024;
 const DEFAULT_THREADS = 8;
+/** Threads without a connection that are kept: as many as the usual client with several connections opens at once. */
+const IDLE_LIMIT = 4;
 const DEFAULT_SPIN_MICROSECONDS = 50;
 /** A thread's heap stays small: its buffers are outside. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
@@ -99,7 +103,7 @@ export class DataPlane {
   }
 
   #giveBack(worker: Worker): void {
-    if (this.#closed || this.#idle.length > 0) void worker.terminate();
+    if (this.#closed || this.#idle.length >= IDLE_LIMIT) void worker.terminate();
     else this.#idle.push(worker);
   }
 
@@ -158,7 +162,8 @@ function takeDescriptor(socket: Socket, system: System): TakenDescriptor | null 
         // Node's half of the socket is closed on purpose; the descriptor goes on.
       });
       socket.destroy();
-      system.descriptors.setBlocking(fd, true);
+      system.descriptors.setBlocking(fd, false);
+      system.sockets.setSendBuffer(fd, SOCKET_BUFFER_BYTES);
       return early;
     },
   };

@@ -11,6 +11,7 @@ import { loadSystem } from '../../../system/index.ts';
 import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
 import { NEEDS_MAIN } from './direct-leaf.ts';
 import { FileLeaf } from './file-leaf.ts';
+import { FileRanges } from './file-ranges.ts';
 
 const SECTORS = 64;
 const loaded = loadSystem();
@@ -24,6 +25,7 @@ if (loaded === null) {
   describe('FileLeaf', () => {
     const content = createPrng(7).fill(new Uint8Array(SECTORS * 512));
     const buffer = PinnedBuffer.allocate(SECTORS * 512);
+    const ranges = new FileRanges();
     let directory = '';
     let path = '';
     let fd = -1;
@@ -56,6 +58,8 @@ if (loaded === null) {
         space,
         nowMs: () => nowMs,
         buffers: [buffer],
+        ranges,
+        isRegularFile: () => true,
       });
     }
 
@@ -120,6 +124,19 @@ if (loaded === null) {
         const got = buffer.bytes.subarray((3 - i) * 4 * 512, (4 - i) * 4 * 512);
         expect(got).toEqual(content.subarray(i * 4 * 512, (i + 1) * 4 * 512));
       }
+    });
+
+    it('only says where reads lie while asked to, neighbours joined', () => {
+      const leaf = createLeaf();
+      run(leaf, Op.read, 0, SECTORS);
+      ranges.begin();
+      for (const sector of [4, 8, 20]) expect(run(leaf, Op.read, sector, 4).error).toBe(0);
+      expect(run(leaf, Op.write, 0, 4).error).toBe(NEEDS_MAIN);
+      ranges.end();
+      expect(ranges.count).toBe(2);
+      expect(ranges.positions.slice(0, 2)).toEqual([4 * 512, 20 * 512]);
+      expect(ranges.lengths.slice(0, 2)).toEqual([8 * 512, 4 * 512]);
+      expect(ranges.totalBytes).toBe(12 * 512);
     });
 
     it('leaves a file that ends early to the main thread', () => {

@@ -15,9 +15,10 @@ import { type Bio, Op } from '../../../core/bio.ts';
 import { isPlugged, unplugLater } from '../../../core/plug.ts';
 import { type FileCalls, TransferFlag } from '../../../system/file-calls.ts';
 import { IoVector, MAX_VECTOR_PIECES } from '../../../system/io-vector.ts';
-import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
 import { FileSystemMagic, type SpaceCalls } from '../../../system/space-calls.ts';
 import { Leaf, NEEDS_MAIN } from './direct-leaf.ts';
+import type { FileRanges } from './file-ranges.ts';
 import type { PlanLeaf } from './plan.ts';
 
 const SLOW_CALL_MS = 2;
@@ -36,6 +37,10 @@ export interface FileLeafOptions {
   nowMs(): number;
   /** The buffers that bios of this worker may name. */
   buffers: readonly PinnedBuffer[];
+  /** While active, reads only say where their data lies. */
+  ranges: FileRanges;
+  /** Whether the descriptor is a regular file; the file system under a device node says nothing about its speed. */
+  isRegularFile(fd: number): boolean;
 }
 
 export class FileLeaf extends Leaf {
@@ -44,7 +49,9 @@ export class FileLeaf extends Leaf {
   readonly #files: FileCalls;
   readonly #nowMs: () => number;
   readonly #buffers: readonly PinnedBuffer[];
+  readonly #ranges: FileRanges;
   readonly #vector = new IoVector();
+  readonly #probe = PinnedBuffer.allocate(1);
   readonly #queue: Bio[] = [];
   /** The file is memory: no call waits for a disk, however long it takes. */
   readonly #inMemory: boolean;
@@ -60,13 +67,20 @@ export class FileLeaf extends Leaf {
     this.#files = options.files;
     this.#nowMs = options.nowMs;
     this.#buffers = options.buffers;
-    this.#inMemory = options.space.fileSystemMagic(direct.fd) === FileSystemMagic.tmpfs;
+    this.#ranges = options.ranges;
+    this.#inMemory =
+      options.isRegularFile(direct.fd) &&
+      options.space.fileSystemMagic(direct.fd) === FileSystemMagic.tmpfs;
     this.#readFlags = this.#inMemory ? TransferFlag.none : TransferFlag.noWait;
   }
 
   submit(bio: Bio): void {
     if (bio.op !== Op.read && !(bio.op === Op.write && this.#writable)) {
       bio.end(NEEDS_MAIN);
+      return;
+    }
+    if (this.#ranges.active) {
+      bio.end(this.#locate(bio));
       return;
     }
     if (!isPlugged()) {
@@ -80,6 +94,19 @@ export class FileLeaf extends Leaf {
 
   unplug(): void {
     this.#startQueue();
+  }
+
+  /** Only what is in memory may be sent from the file: where its last byte is cached, the rest most likely is. */
+  #locate(bio: Bio): number {
+    const position = bio.sector * SECTOR_BYTES;
+    if (bio.op !== Op.read) return NEEDS_MAIN;
+    if (!this.#inMemory) {
+      const last = position + bio.lengthBytes - 1;
+      const noWait = TransferFlag.noWait;
+      if (this.#files.read(this.#fd, this.#probe, 0, 1, last, noWait) !== 1) return NEEDS_MAIN;
+    }
+    this.#ranges.add(this.#fd, position, bio.lengthBytes);
+    return 0;
   }
 
   #transferOne(bio: Bio): number {

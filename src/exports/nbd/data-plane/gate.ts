@@ -34,6 +34,11 @@ export class Gate {
     if (Atomics.load(this.#words, OPEN) === 0) Atomics.notify(this.#words, INSIDE);
   }
 
+  /** Worker, inside: whether the main thread waits for it to leave. */
+  get isShutting(): boolean {
+    return Atomics.load(this.#words, OPEN) === 0;
+  }
+
   /** Worker: whether messages wait; looked at inside the gate, so that a new plan is never missed. */
   get signalled(): boolean {
     return Atomics.load(this.#words, SIGNAL) !== 0;

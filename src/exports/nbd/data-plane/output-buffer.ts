@@ -1,21 +1,24 @@
 /** Replies gathered for one send. Read data lands here straight from the disk, behind the header that announces it. */
 
 import { Errno } from '../../../base/errors.ts';
+import type { System } from '../../../system/index.ts';
 import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
-import { MessageFlag, type SocketCalls } from '../../../system/socket-calls.ts';
+import { MessageFlag } from '../../../system/socket-calls.ts';
 
 /** More than this is sent before the next request is looked at, so that the client can go on. */
 const SEND_AT_BYTES = 256 * 1024;
 
 export class OutputBuffer {
   readonly pinned: PinnedBuffer;
-  readonly #sockets: SocketCalls;
+  readonly #system: System;
   readonly #fd: number;
   #usedBytes = 0;
+  /** Of the used bytes, those the socket has already. */
+  #sentBytes = 0;
 
-  constructor(sockets: SocketCalls, fd: number, maxReplyBytes: number) {
+  constructor(system: System, fd: number, maxReplyBytes: number) {
     this.pinned = PinnedBuffer.allocate(maxReplyBytes + SEND_AT_BYTES);
-    this.#sockets = sockets;
+    this.#system = system;
     this.#fd = fd;
   }
 
@@ -39,9 +42,25 @@ export class OutputBuffer {
 
   /** Sends everything, waiting for the client if need be; 0 or an errno. */
   send(): number {
-    const error = this.#sendRange(this.pinned, 0, this.#usedBytes);
+    for (;;) {
+      const error = this.trySend();
+      if (error !== Errno.EAGAIN) return error;
+      this.#system.descriptors.waitWritable(this.#fd, -1);
+    }
+  }
+
+  /** Sends what the socket takes without waiting; EAGAIN while something is left. */
+  trySend(): number {
+    while (this.#sentBytes < this.#usedBytes) {
+      const left = this.#usedBytes - this.#sentBytes;
+      const flags = MessageFlag.dontWait;
+      const count = this.#system.sockets.send(this.#fd, this.pinned, this.#sentBytes, left, flags);
+      if (count < 0) return -count;
+      this.#sentBytes += count;
+    }
     this.#usedBytes = 0;
-    return error;
+    this.#sentBytes = 0;
+    return 0;
   }
 
   /** Sends what is gathered and then `chunk`, which may be of any length. */
@@ -55,17 +74,6 @@ export class OutputBuffer {
       if (!this.isFull) continue;
       const error = this.send();
       if (error !== 0) return error;
-    }
-    return 0;
-  }
-
-  #sendRange(buffer: PinnedBuffer, from: number, to: number): number {
-    let start = from;
-    while (start < to) {
-      const count = this.#sockets.send(this.#fd, buffer, start, to - start, MessageFlag.none);
-      if (count === -Errno.EINTR) continue;
-      if (count < 0) return -count;
-      start += count;
     }
     return 0;
   }

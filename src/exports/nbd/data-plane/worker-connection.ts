@@ -8,42 +8,36 @@
  */
 
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { assert } from '../../../base/assert.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { Errno, errnoName } from '../../../base/errors.ts';
-import { SECTOR_BYTES } from '../../../base/units.ts';
-import { Bio, Op } from '../../../core/bio.ts';
-import type { MappedDevice } from '../../../core/mapped-device.ts';
 import { Command, CommandFlag, EXTENDED_REQUEST_BYTES } from '../../../protocols/nbd/constants.ts';
+import { encodeRequest } from '../../../protocols/nbd/request.ts';
 import type { System } from '../../../system/index.ts';
+import { FileSender } from './file-sender.ts';
 import { Gate } from './gate.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
 import { OutputBuffer } from './output-buffer.ts';
-import type { Plan } from './plan.ts';
-import { createReplica } from './replica.ts';
+import { ReplicaRunner } from './replica-runner.ts';
 import { Waiter } from './waiter.ts';
 import { createWire, type Wire } from './wire.ts';
 
-/** Room for the longest reply header there is, with slack. */
-const REPLY_HEADER_BYTES = 64;
+/** Room for the longest reply without data. */
+const REPLY_HEADER_BYTES = 256;
+/** Reads from here on are sent from the page cache; smaller ones are cheaper to copy. */
+const SEND_FILE_BYTES = 64 * 1024;
+/** Writes from here on are written as they arrive, while the bytes are still in the processor's cache. */
+const STREAM_BYTES = 128 * 1024;
 
 export class WorkerConnection {
   readonly #start: StartMessage;
-  readonly #system: System;
   readonly #gate: Gate;
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
   readonly #waiter: Waiter;
   readonly #wire: Wire;
-  readonly #bio = new Bio();
-  #bioEnded = false;
-  readonly #onBioEnd = () => {
-    this.#bioEnded = true;
-  };
-  #device: MappedDevice | null = null;
-  #sizeBytes = 0;
-  #blockBytes = SECTOR_BYTES;
+  readonly #replica: ReplicaRunner;
+  readonly #sender: FileSender;
   #forwardedRequests = 0;
   #forwardedBytes = 0;
   /** Set when the connection is over; null while it goes on. */
@@ -54,18 +48,19 @@ export class WorkerConnection {
   #partialBytes = 0;
 
   constructor(start: StartMessage, system: System) {
+    const { socketFd } = start;
     const { maxPayloadBytes } = start.limits;
     this.#start = start;
-    this.#system = system;
     this.#gate = new Gate(start.gate);
     this.#input = new InputBuffer(EXTENDED_REQUEST_BYTES + maxPayloadBytes);
-    this.#output = new OutputBuffer(
-      system.sockets,
-      start.socketFd,
-      REPLY_HEADER_BYTES + maxPayloadBytes,
-    );
+    this.#output = new OutputBuffer(system, socketFd, REPLY_HEADER_BYTES + maxPayloadBytes);
     this.#waiter = new Waiter({ ...start, system, gate: this.#gate, nowMs: systemClock.nowMs });
     this.#wire = createWire(start.wire);
+    this.#replica = new ReplicaRunner(system, this.#gate, [
+      this.#output.pinned,
+      this.#input.pinned,
+    ]);
+    this.#sender = new FileSender({ system, socketFd, gate: this.#gate, output: this.#output });
     this.#input.load(start.leftover);
   }
 
@@ -80,7 +75,7 @@ export class WorkerConnection {
 
   /** Serves until the client leaves; answers why, null for an orderly end. Blocks its thread but for new plans. */
   async run(): Promise<string | null> {
-    await this.#install(this.#start.plan);
+    await this.#replica.install(this.#start.plan);
     while (this.#ended === null) {
       if (this.#gate.signalled) await this.#readMessages();
       this.#consume();
@@ -94,26 +89,13 @@ export class WorkerConnection {
     this.#ended ??= { reason };
   }
 
-  async #install(plan: Plan): Promise<void> {
-    const device = await createReplica(plan, {
-      files: this.#system.files,
-      space: this.#system.space,
-      clock: systemClock,
-      nowMs: systemClock.nowMs,
-      buffers: [this.#output.pinned, this.#input.pinned],
-    });
-    this.#device = device;
-    this.#sizeBytes = device.sizeSectors * SECTOR_BYTES;
-    this.#blockBytes = plan.logicalBlockBytes;
-  }
-
   async #readMessages(): Promise<void> {
     this.#gate.clearSignal();
     for (;;) {
       const received = receiveMessageOnPort(this.#start.port) as { message: ToWorker } | undefined;
       if (received === undefined) return;
       const { message } = received;
-      if (message.kind === 'plan') await this.#install(message.plan);
+      if (message.kind === 'plan') await this.#replica.install(message.plan);
       else this.#sendReply(message);
     }
   }
@@ -123,14 +105,18 @@ export class WorkerConnection {
     this.#forwardedBytes -= reply.payloadBytes;
     for (const chunk of reply.chunks) {
       const error = this.#output.sendChunk(chunk);
-      if (error !== 0) this.#end(`the client cannot be written to: ${errnoName(error)}`);
+      if (error !== 0) this.#endUnwritable(error);
     }
   }
 
   #send(): void {
     if (this.#output.usedBytes === 0) return;
     const error = this.#output.send();
-    if (error !== 0) this.#end(`the client cannot be written to: ${errnoName(error)}`);
+    if (error !== 0) this.#endUnwritable(error);
+  }
+
+  #endUnwritable(error: number): void {
+    this.#end(`the client cannot be written to: ${errnoName(error)}`);
   }
 
   get #mustWait(): boolean {
@@ -168,7 +154,8 @@ export class WorkerConnection {
         return;
       }
       if (input.availableBytes < headerBytes + payloadBytes) {
-        this.#partialBytes = headerBytes + payloadBytes;
+        if (this.#streams(payloadBytes)) this.#writeWhatIsThere();
+        this.#partialBytes = headerBytes + this.#wire.request.lengthBytes;
         return;
       }
       this.#serve(payloadBytes);
@@ -182,83 +169,104 @@ export class WorkerConnection {
     const { command } = this.#wire.request;
     this.#requestCount += 1;
     if (command === Command.disconnect) this.#end(null);
-    else if (command === Command.read && this.#isPlain(CommandFlag.df))
-      this.#serveRead(payloadBytes);
-    else if (
-      command === Command.write &&
-      !this.#start.readOnly &&
-      this.#isPlain(CommandFlag.payloadLength)
-    ) {
-      this.#serveWrite(payloadBytes);
-    } else this.#forward(payloadBytes);
+    else if (!this.#isPlain() || !this.#serveHere()) this.#forward(payloadBytes);
   }
 
-  /** Whether nothing is special about the request; everything else the main thread judges. */
-  #isPlain(allowedFlags: number): boolean {
-    const { flags, offsetBytes, lengthBytes } = this.#wire.request;
-    const blockBytes = this.#blockBytes;
+  /** A read or write that nothing is special about; everything else the main thread judges. */
+  #isPlain(): boolean {
+    const { command, flags } = this.#wire.request;
+    const isRead = command === Command.read;
+    if (!isRead && (command !== Command.write || this.#start.readOnly)) return false;
+    const allowedFlags = isRead ? CommandFlag.df : CommandFlag.payloadLength;
+    const { request } = this.#wire;
     return (
       (flags & ~allowedFlags) === 0 &&
-      lengthBytes > 0 &&
-      lengthBytes <= this.#start.limits.maxPayloadBytes &&
-      offsetBytes + lengthBytes <= this.#sizeBytes &&
-      lengthBytes % blockBytes === 0 &&
-      offsetBytes % blockBytes === 0
+      request.lengthBytes <= this.#start.limits.maxPayloadBytes &&
+      this.#replica.accepts(request)
     );
   }
 
-  #serveRead(payloadBytes: number): void {
+  /** False when it turns out to need the main thread. */
+  #serveHere(): boolean {
+    const { request } = this.#wire;
+    if (request.command === Command.write) return this.#write();
+    if (request.lengthBytes >= SEND_FILE_BYTES && this.#sendFromFiles()) return true;
+    return this.#read();
+  }
+
+  #read(): boolean {
     const output = this.#output;
     const wire = this.#wire;
     const { lengthBytes } = wire.request;
     if (!output.hasRoom(REPLY_HEADER_BYTES + lengthBytes)) this.#send();
     const at = output.usedBytes;
-    if (this.#runBio(Op.read, output.pinned.bytes, at + wire.readHeaderBytes)) {
-      wire.encodeRead(output.pinned.bytes, at);
-      output.commit(wire.readHeaderBytes + lengthBytes);
-    } else {
-      this.#forward(payloadBytes);
-    }
+    const { bytes } = output.pinned;
+    if (!this.#replica.read(wire.request, bytes, at + wire.readHeaderBytes)) return false;
+    wire.encodeRead(bytes, at, true);
+    output.commit(wire.readHeaderBytes + lengthBytes);
+    return true;
   }
 
-  #serveWrite(payloadBytes: number): void {
+  #write(): boolean {
     const output = this.#output;
     const { pinned, start } = this.#input;
-    if (!output.hasRoom(REPLY_HEADER_BYTES)) this.#send();
-    if (this.#runBio(Op.write, pinned.bytes, start + this.#wire.requestHeaderBytes)) {
-      output.commit(this.#wire.encodeDone(output.pinned.bytes, output.usedBytes));
-    } else {
-      this.#forward(payloadBytes);
+    const wire = this.#wire;
+    if (!this.#replica.write(wire.request, pinned.bytes, start + wire.requestHeaderBytes)) {
+      return false;
     }
+    if (!output.hasRoom(REPLY_HEADER_BYTES)) this.#send();
+    output.commit(wire.encodeDone(output.pinned.bytes, output.usedBytes));
+    return true;
+  }
+
+  /** False before anything of the reply is sent. */
+  #sendFromFiles(): boolean {
+    const output = this.#output;
+    const wire = this.#wire;
+    this.#send();
+    if (this.#ended !== null) return true;
+    if (!this.#replica.locate(wire.request)) return false;
+    wire.encodeRead(output.pinned.bytes, 0, false);
+    output.commit(wire.readHeaderBytes);
+    const { missingBytes, socketError } = this.#sender.send(this.#replica.ranges);
+    if (socketError !== 0) this.#endUnwritable(socketError);
+    else if (missingBytes > 0) this.#takeBack(missingBytes);
+    else output.commit(wire.encodeEnd(output.pinned.bytes, output.usedBytes));
+    return true;
+  }
+
+  /** The disk gave less than the header said: fills up and says that it failed, or ends the connection where it cannot. */
+  #takeBack(missingBytes: number): void {
+    const output = this.#output;
+    const error = output.sendChunk(new Uint8Array(missingBytes));
+    if (error !== 0) this.#endUnwritable(error);
+    if (!output.hasRoom(REPLY_HEADER_BYTES)) this.#send();
+    const failureBytes = this.#wire.encodeFailure(output.pinned.bytes, output.usedBytes);
+    if (failureBytes === 0) this.#end('a disk gave less than it should');
+    output.commit(failureBytes);
   }
 
   /**
-   * Runs the request inside the gate. False: the gate is shut, a new plan waits, or it did not work here; the main thread
-   * does it again from the start, and if it fails there too, says so.
+   * Whether the payload may be written piece by piece: a client that dies inside the request leaves a part of it written, as a
+   * power cut would. With extended headers the reply repeats the offset, which pieces would change.
    */
-  #runBio(op: Op, data: Uint8Array, dataOffset: number): boolean {
-    if (!this.#gate.enter()) return false;
-    if (this.#gate.signalled) {
-      this.#gate.leave();
-      return false;
-    }
-    const { offsetBytes, lengthBytes } = this.#wire.request;
-    const bio = this.#bio;
-    bio.op = op;
-    bio.flags = 0;
-    bio.device = this.#device;
-    bio.sector = offsetBytes / SECTOR_BYTES;
-    bio.sectorCount = lengthBytes / SECTOR_BYTES;
-    bio.data = data;
-    bio.dataOffset = dataOffset;
-    bio.startMs = 0;
-    bio.endMs = 0;
-    bio.onEnd = this.#onBioEnd;
-    this.#bioEnded = false;
-    this.#device!.submit(bio);
-    this.#gate.leave();
-    assert(this.#bioEnded, 'a bio on a copy ends before submit returns');
-    return bio.error === 0;
+  #streams(payloadBytes: number): boolean {
+    return payloadBytes >= STREAM_BYTES && !this.#start.wire.extendedHeaders && this.#isPlain();
+  }
+
+  /** Writes the part of the payload that has come, and moves the header up so that the rest looks like a request of its own. */
+  #writeWhatIsThere(): void {
+    const input = this.#input;
+    const { request, requestHeaderBytes: headerBytes } = this.#wire;
+    const lengthBytes = this.#replica.wholeBlocks(input.availableBytes - headerBytes);
+    if (lengthBytes < STREAM_BYTES) return;
+    const { bytes } = input.pinned;
+    const part = { offsetBytes: request.offsetBytes, lengthBytes };
+    if (!this.#replica.write(part, bytes, input.start + headerBytes)) return;
+    input.consume(lengthBytes);
+    request.offsetBytes += lengthBytes;
+    request.lengthBytes -= lengthBytes;
+    encodeRequest(bytes, input.start, request);
   }
 
   #forward(payloadBytes: number): void {

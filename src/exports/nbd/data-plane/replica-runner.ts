@@ -1,0 +1,129 @@
+/** A worker's copy of the stack behind the gate: what runs on it runs only inside. */
+
+import { fstatSync } from 'node:fs';
+import { assert } from '../../../base/assert.ts';
+import { systemClock } from '../../../base/clock.ts';
+import { SECTOR_BYTES } from '../../../base/units.ts';
+import { Bio, NO_DATA, Op } from '../../../core/bio.ts';
+import type { MappedDevice } from '../../../core/mapped-device.ts';
+import type { System } from '../../../system/index.ts';
+import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+import { FileRanges } from './file-ranges.ts';
+import type { Gate } from './gate.ts';
+import type { Plan } from './plan.ts';
+import { createReplica } from './replica.ts';
+
+export interface ByteRange {
+  offsetBytes: number;
+  lengthBytes: number;
+}
+
+export class ReplicaRunner {
+  readonly ranges = new FileRanges();
+  readonly #system: System;
+  readonly #gate: Gate;
+  readonly #buffers: readonly PinnedBuffer[];
+  readonly #bio = new Bio();
+  #device: MappedDevice | null = null;
+  #sizeBytes = 0;
+  #blockBytes = SECTOR_BYTES;
+  /** A row that is no file makes trying again pointless until the plan changes. */
+  #locates = true;
+  #ended = false;
+  readonly #onEnd = () => {
+    this.#ended = true;
+  };
+
+  /** `buffers` are those that bios may name. */
+  constructor(system: System, gate: Gate, buffers: readonly PinnedBuffer[]) {
+    this.#system = system;
+    this.#gate = gate;
+    this.#buffers = buffers;
+  }
+
+  /** Builds the copy anew; awaits nothing that is not settled already. */
+  async install(plan: Plan): Promise<void> {
+    this.#device = await createReplica(plan, {
+      files: this.#system.files,
+      space: this.#system.space,
+      clock: systemClock,
+      nowMs: systemClock.nowMs,
+      buffers: this.#buffers,
+      ranges: this.ranges,
+      isRegularFile: (fd) => fstatSync(fd).isFile(),
+    });
+    this.#sizeBytes = this.#device.sizeSectors * SECTOR_BYTES;
+    this.#blockBytes = plan.logicalBlockBytes;
+    this.#locates = true;
+  }
+
+  /** Whether the range is not empty, lies on the device and on its blocks. */
+  accepts({ offsetBytes, lengthBytes }: ByteRange): boolean {
+    const blockBytes = this.#blockBytes;
+    return (
+      lengthBytes > 0 &&
+      offsetBytes + lengthBytes <= this.#sizeBytes &&
+      lengthBytes % blockBytes === 0 &&
+      offsetBytes % blockBytes === 0
+    );
+  }
+
+  /** How much of `lengthBytes` is whole blocks. */
+  wholeBlocks(lengthBytes: number): number {
+    return lengthBytes - (lengthBytes % this.#blockBytes);
+  }
+
+  /** Reads into the buffer that owns `bytes`. False: it needs the main thread, which starts it anew. */
+  read(range: ByteRange, bytes: Uint8Array, at: number): boolean {
+    return this.#run(Op.read, range, bytes, at);
+  }
+
+  write(range: ByteRange, bytes: Uint8Array, at: number): boolean {
+    return this.#run(Op.write, range, bytes, at);
+  }
+
+  #run(op: Op, range: ByteRange, bytes: Uint8Array, at: number): boolean {
+    if (!this.#enter()) return false;
+    const done = this.#submit(op, range, bytes, at);
+    this.#gate.leave();
+    return done;
+  }
+
+  /** Finds where on files the range lies, into `ranges`. True: the caller is inside the gate and must leave it. */
+  locate(range: ByteRange): boolean {
+    if (!this.#locates || !this.#enter()) return false;
+    this.ranges.begin();
+    const done = this.#submit(Op.read, range, NO_DATA, 0);
+    this.ranges.end();
+    if (done && this.ranges.totalBytes === range.lengthBytes) return true;
+    this.#gate.leave();
+    if (done) this.#locates = false;
+    return false;
+  }
+
+  /** False also when a new plan waits, which must not be missed. */
+  #enter(): boolean {
+    if (!this.#gate.enter()) return false;
+    if (!this.#gate.signalled) return true;
+    this.#gate.leave();
+    return false;
+  }
+
+  #submit(op: Op, { offsetBytes, lengthBytes }: ByteRange, bytes: Uint8Array, at: number): boolean {
+    const bio = this.#bio;
+    bio.op = op;
+    bio.flags = 0;
+    bio.device = this.#device;
+    bio.sector = offsetBytes / SECTOR_BYTES;
+    bio.sectorCount = lengthBytes / SECTOR_BYTES;
+    bio.data = bytes;
+    bio.dataOffset = at;
+    bio.startMs = 0;
+    bio.endMs = 0;
+    bio.onEnd = this.#onEnd;
+    this.#ended = false;
+    this.#device!.submit(bio);
+    assert(this.#ended, 'a bio on a copy ends before submit returns');
+    return bio.error === 0;
+  }
+}
