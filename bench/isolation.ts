@@ -62,10 +62,7 @@ const delayArguments = [
   ...[`rdelay=${DELAY_MS}ms`, `wdelay=${DELAY_MS}ms`],
 ];
 
-/** Without the right to mount there is no `fuse` disk; says why, or null. */
-export function missingForIsolation(): string[] {
-  return ['fio', 'nbdkit', 'nbdfuse', 'fusermount3'];
-}
+export const ISOLATION_PROGRAMS = ['fio', 'nbdkit', 'nbdfuse', 'fusermount3'];
 
 async function openSlowDisk(kind: SlowDisk, folder: string): Promise<Disk> {
   if (kind === 'fuse') return mountSlowFile(join(folder, 'mount'));
@@ -193,7 +190,7 @@ export async function runIsolation(options: {
   seconds: number;
   json: boolean;
 }): Promise<boolean> {
-  requirePrograms(missingForIsolation());
+  requirePrograms(ISOLATION_PROGRAMS);
   const results: (IsolationResult & Pick<IsolationOptions, 'slowDisk' | 'operation'>)[] = [];
   for (const slowDisk of ['fuse', 'nbd'] as const) {
     for (const operation of ['randread', 'randwrite'] as const) {

@@ -168,6 +168,12 @@ export async function fioReport(
   return result;
 }
 
+/**
+ * The disks have no holes, so asking for them would only add a request or two; and the split plugin of nbdkit 1.32
+ * crashes when asked about disks of 256 MiB.
+ */
+const NO_EXTENTS = '--no-extents';
+
 /** Copies the whole volume again and again until the time is up. */
 async function runCopies(job: CopyJob, context: JobContext): Promise<Sample> {
   const { uri, reference, volumeBytes, seconds } = context;
@@ -176,7 +182,7 @@ async function runCopies(job: CopyJob, context: JobContext): Promise<Sample> {
   let elapsedSeconds = 0;
   let bytes = 0;
   while (elapsedSeconds < seconds) {
-    await run('nbdcopy', args);
+    await run('nbdcopy', [NO_EXTENTS, ...args]);
     bytes += volumeBytes;
     elapsedSeconds = (systemClock.nowMs() - start) / 1e3;
   }
@@ -188,7 +194,7 @@ export async function verifyContent(name: string, context: JobContext): Promise<
   progress(`${name}: comparing the content`);
   const copy = join(context.folder, 'verify.img');
   try {
-    await run('nbdcopy', [context.uri, copy]);
+    await run('nbdcopy', [NO_EXTENTS, context.uri, copy]);
     await run('cmp', [copy, context.reference]);
   } finally {
     rmSync(copy, { force: true });

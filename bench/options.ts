@@ -17,6 +17,8 @@ Serves one volume of two disks in devmapper, nbdkit and qemu-nbd and compares th
   --dir FOLDER    where the images lie (default /dev/shm)
   --rows LIST     ids, "default", or "all", which adds: our server with other tables (default "default")
                   ids: ${[...ROWS, ...COMPARISONS].map(({ id }) => id).join(' ')}
+  --tries N       repeat a measurement that other processes disturb, up to N times, and keep the least
+                  disturbed one (default 1)
   --only LIST     servers: "ours", "peers", or names: ${[OURS, ...PEERS].join(' ')}
   --quick         a smoke run: one short round over small disks; judges nothing
   --check         exit status 1 when a bar is missed
@@ -33,6 +35,7 @@ export interface Options {
   mode: 'side-by-side' | 'micro' | 'isolation' | 'help';
   rounds: number;
   seconds: number;
+  tries: number;
   diskBytes: number;
   dir: string;
   servers: ServerName[];
@@ -51,6 +54,7 @@ export function parseOptions(argv: readonly string[]): Options {
     options: {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      tries: { type: 'string' },
       size: { type: 'string' },
       dir: { type: 'string' },
       rows: { type: 'string', default: 'default' },
@@ -77,6 +81,7 @@ export function parseOptions(argv: readonly string[]): Options {
     mode,
     rounds: positive('--rounds', values.rounds, quick ? 1 : 3),
     seconds: positive('--seconds', values.seconds, quick ? 0.5 : 2),
+    tries: positive('--tries', values.tries, 1),
     diskBytes: positive('--size', values.size, quick ? 32 : 256) * MIB,
     dir: values.dir ?? defaultFolder(),
     servers: parseServers(values.only),
