@@ -10,8 +10,9 @@ import type { CachedIo } from './cached-io.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { LeafDevice } from './device-kind.ts';
 import { ioErrno, isPrefetch, refusalOf } from './leaf-bio.ts';
+import { nodePoolCalls, type PoolCalls } from './pool-calls.ts';
 import { type ByteRange, prefetchBytes, type Space, writeZeroBytes } from './space.ts';
-import { type Fdatasync, SyncQueue } from './sync-queue.ts';
+import { SyncQueue } from './sync-queue.ts';
 import { TransferQueue } from './transfer-queue.ts';
 
 export interface DescriptorDeviceOptions {
@@ -24,7 +25,7 @@ export interface DescriptorDeviceOptions {
   limits(descriptor: Descriptor): Limits;
   space: Space;
   cached: CachedIo | null;
-  fdatasync?: Fdatasync;
+  calls?: PoolCalls;
 }
 
 export class DescriptorDevice implements LeafDevice {
@@ -33,6 +34,7 @@ export class DescriptorDevice implements LeafDevice {
   readonly sizeSectors: number;
   readonly #options: DescriptorDeviceOptions;
   readonly #descriptor: Descriptor;
+  readonly #calls: PoolCalls;
   readonly #transfers: TransferQueue;
   readonly #syncs: SyncQueue;
   /** Discards, zeroes, block status and prefetches, one at a time: they take one thread of the pool and no more. */
@@ -50,9 +52,11 @@ export class DescriptorDevice implements LeafDevice {
     this.#descriptor = options.descriptor;
     this.#limits = options.limits(options.descriptor);
     const fd = () => this.#descriptor.fd;
-    this.#syncs = new SyncQueue(fd, options.fdatasync);
+    this.#calls = options.calls ?? nodePoolCalls;
+    this.#syncs = new SyncQueue(fd, this.#calls);
     this.#transfers = new TransferQueue({
       fd,
+      calls: this.#calls,
       limit: poolShare(),
       cached: options.cached,
       sync: (done) => this.#syncs.sync(done),
@@ -116,7 +120,7 @@ export class DescriptorDevice implements LeafDevice {
       case Op.blockStatus:
         return bio.extents ? space.describe(fd, range, bio.extents) : Promise.resolve(0);
       default:
-        return prefetchBytes(fd, range);
+        return prefetchBytes(this.#calls, fd, range);
     }
   }
 
@@ -124,7 +128,7 @@ export class DescriptorDevice implements LeafDevice {
     const mayUnmap = (flags & BioFlag.noUnmap) === 0;
     const fastOnly = (flags & BioFlag.fastZero) !== 0;
     let error = await this.#options.space.writeZeroes(fd, range, { mayUnmap, fastOnly });
-    if (error === Errno.ENOTSUP && !fastOnly) error = await writeZeroBytes(fd, range);
+    if (error === Errno.ENOTSUP && !fastOnly) error = await writeZeroBytes(this.#calls, fd, range);
     if (error !== 0 || (flags & BioFlag.fua) === 0) return error;
     return new Promise((resolve) => {
       this.#syncs.sync(resolve);

@@ -15,6 +15,7 @@ import { CachedIo } from './cached-io.ts';
 import type { Descriptor } from './descriptor.ts';
 import { DescriptorDevice, type DescriptorDeviceOptions } from './descriptor-device.ts';
 import { canPunchHoles, createFileSpace } from './file-space.ts';
+import type { PoolCalls } from './pool-calls.ts';
 import { plainSpace } from './space.ts';
 
 const LARGEST_BLOCK_BYTES = 64 * 1024;
@@ -24,7 +25,7 @@ export interface FileOptions {
   number: DescriptorDeviceOptions['number'];
   clock: Clock;
   system: System | null;
-  fdatasync?: DescriptorDeviceOptions['fdatasync'];
+  calls?: PoolCalls;
 }
 
 export function createFileDevice(options: FileOptions): DescriptorDevice {
@@ -38,7 +39,7 @@ export function createFileDevice(options: FileOptions): DescriptorDevice {
     limits: ({ fd, writable }) => limitsOf(fd, stats, writable ? system : null),
     space: system ? createFileSpace(system.space) : plainSpace,
     cached: system && createCachedIo(system, descriptor.fd, options.clock),
-    ...(options.fdatasync && { fdatasync: options.fdatasync }),
+    ...(options.calls && { calls: options.calls }),
   });
 }
 

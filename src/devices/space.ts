@@ -1,9 +1,9 @@
 /** Discards, zeroes and holes: what files and block nodes do differently, and what both fall back to. */
 
-import { read, write } from 'node:fs';
 import { Errno } from '../base/errors.ts';
 import type { ExtentList } from '../core/extents.ts';
 import { ioErrno } from './leaf-bio.ts';
+import type { CallDone, PoolCalls } from './pool-calls.ts';
 
 export interface ByteRange {
   readonly startBytes: number;
@@ -42,27 +42,25 @@ let zeroes: Uint8Array | null = null;
 let wasted: Uint8Array | null = null;
 
 /** The slow way, a piece at a time, from memory that all devices share. */
-export async function writeZeroBytes(fd: number, range: ByteRange): Promise<number> {
+export function writeZeroBytes(calls: PoolCalls, fd: number, range: ByteRange): Promise<number> {
   zeroes ??= new Uint8Array(PIECE_BYTES);
+  const memory = zeroes;
   return eachPiece(range, (position, length, done) =>
-    write(fd, zeroes!, 0, length, position, done),
+    calls.write(fd, memory, length, position, done),
   );
 }
 
 /** Reads the range into nothing, so that the page cache has it. */
-export async function prefetchBytes(fd: number, range: ByteRange): Promise<number> {
+export function prefetchBytes(calls: PoolCalls, fd: number, range: ByteRange): Promise<number> {
   wasted ??= new Uint8Array(PIECE_BYTES);
+  const memory = wasted;
   const lengthBytes = Math.min(range.lengthBytes, MAX_PREFETCH_BYTES);
   return eachPiece({ ...range, lengthBytes }, (position, length, done) =>
-    read(fd, wasted!, 0, length, position, done),
+    calls.read(fd, memory, length, position, done),
   );
 }
 
-type Piece = (
-  position: number,
-  length: number,
-  done: (error: Error | null, count: number) => void,
-) => void;
+type Piece = (position: number, length: number, done: CallDone) => void;
 
 async function eachPiece({ startBytes, lengthBytes }: ByteRange, piece: Piece): Promise<number> {
   const end = startBytes + lengthBytes;

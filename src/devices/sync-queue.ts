@@ -8,24 +8,21 @@
  *   that never reached the disk.
  */
 
-import { fdatasync } from 'node:fs';
 import { ioErrno } from './leaf-bio.ts';
+import type { PoolCalls } from './pool-calls.ts';
 
 export type Done = (errno: number) => void;
 
-/** node:fs', unless a test puts another in its place. */
-export type Fdatasync = (fd: number, done: (error: Error | null) => void) => void;
-
 export class SyncQueue {
   readonly #fd: () => number;
-  readonly #fdatasync: Fdatasync;
+  readonly #calls: Pick<PoolCalls, 'syncData'>;
   #waiting: Done[] = [];
   #isRunning = false;
   #failure = 0;
 
-  constructor(fd: () => number, sync: Fdatasync = fdatasync) {
+  constructor(fd: () => number, calls: Pick<PoolCalls, 'syncData'>) {
     this.#fd = fd;
-    this.#fdatasync = sync;
+    this.#calls = calls;
   }
 
   /** `done` gets 0 once everything that was written before this call is durable. */
@@ -38,7 +35,7 @@ export class SyncQueue {
     const callers = this.#waiting;
     this.#waiting = [];
     this.#isRunning = true;
-    this.#fdatasync(this.#fd(), (error) => {
+    this.#calls.syncData(this.#fd(), (error) => {
       if (error && this.#failure === 0) this.#failure = ioErrno(error);
       this.#isRunning = false;
       if (this.#waiting.length > 0) this.#run();

@@ -5,12 +5,12 @@
  * never all: the other devices of the process need them.
  */
 
-import { read, readv, write, writev } from 'node:fs';
 import { Errno } from '../base/errors.ts';
 import { type Bio, Op } from '../core/bio.ts';
 import { isPlugged, type PluggedQueue, unplugLater } from '../core/plug.ts';
 import type { CachedIo } from './cached-io.ts';
 import { ioErrno } from './leaf-bio.ts';
+import type { PoolCalls } from './pool-calls.ts';
 import type { Done } from './sync-queue.ts';
 import { Transfer } from './transfer.ts';
 
@@ -20,6 +20,7 @@ const MAX_CALL_BYTES = 1024 * 1024 * 1024;
 export interface TransferQueueOptions {
   /** Asked for each call: it changes when the device is upgraded. */
   fd(): number;
+  calls: PoolCalls;
   limit: number;
   /** null: everything goes to the pool. */
   cached: CachedIo | null;
@@ -71,17 +72,18 @@ export class TransferQueue implements PluggedQueue {
     const pieces = transfer.remainingPieces();
     const position = transfer.startBytes + transfer.doneBytes;
     const done = (error: Error | null, count: number) => this.#advance(transfer, error, count);
+    const { calls } = this.#options;
     const fd = this.#options.fd();
     const isRead = transfer.op === Op.read;
     if (pieces.length > 1) {
-      if (isRead) readv(fd, pieces, position, done);
-      else writev(fd, pieces, position, done);
+      if (isRead) calls.readVector(fd, pieces, position, done);
+      else calls.writeVector(fd, pieces, position, done);
       return;
     }
     const piece = pieces[0]!;
     const length = Math.min(piece.byteLength, MAX_CALL_BYTES);
-    if (isRead) read(fd, piece, 0, length, position, done);
-    else write(fd, piece, 0, length, position, done);
+    if (isRead) calls.read(fd, piece, length, position, done);
+    else calls.write(fd, piece, length, position, done);
   }
 
   /** A call answered. Fewer bytes than asked for are gone on with; none at all means that the file ends there. */
