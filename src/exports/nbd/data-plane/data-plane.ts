@@ -9,8 +9,9 @@ import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import type { System } from '../../../system/index.ts';
-import type { NbdSession } from '../session.ts';
-import { type ConnectionEnd, PlaneConnection } from './plane-connection.ts';
+import type { AdoptHook } from '../connection.ts';
+import type { RequestUnderWay } from '../executor.ts';
+import { PlaneConnection } from './plane-connection.ts';
 
 export interface DataPlaneOptions {
   system: System;
@@ -45,20 +46,19 @@ export class DataPlane {
     this.#keepOneReady();
   }
 
-  get connections(): ReadonlySet<PlaneConnection> {
-    return this.#connections;
+  /** What the connections of the threads wait for. */
+  status(): { exportName: string; underWay: RequestUnderWay[] }[] {
+    return [...this.#connections].map((connection) => ({
+      exportName: connection.exportName,
+      underWay: connection.underWay(),
+    }));
   }
 
   /**
-   * Takes a connection over, socket and all; false leaves it to the caller. `onEnd` is called once when it is over.
-   * `leftover` is what was received already.
+   * Takes a connection over, socket and all, and calls `session.release` when it is over and nothing of it is under way;
+   * false leaves it to the caller. `leftover` is what was received already.
    */
-  adopt(
-    socket: Socket,
-    leftover: Uint8Array,
-    session: NbdSession,
-    onEnd: (end: ConnectionEnd) => void,
-  ): boolean {
+  readonly adopt: AdoptHook = (socket, leftover, session) => {
     const { device } = session.export;
     if (this.#closed || !(device instanceof MappedDevice)) return false;
     const descriptor = takeDescriptor(socket, this.#system);
@@ -79,13 +79,19 @@ export class DataPlane {
       spinMicroseconds: this.#spinMicroseconds,
     });
     this.#connections.add(connection);
-    connection.onEnd((end) => {
+    void connection.ended.then(({ workerAlive }) => {
       this.#connections.delete(connection);
-      if (end.workerAlive) this.#giveBack(worker);
-      onEnd(end);
+      if (workerAlive) this.#giveBack(worker);
+      session.release();
     });
     this.#keepOneReady();
     return true;
+  };
+
+  /** Lets every connection finish what it has and end; for one whose client takes no answers, call `close` after a while. */
+  shutDown(): void {
+    this.#closed = true;
+    for (const connection of this.#connections) connection.stop();
   }
 
   /** Ends every connection and every thread. */

@@ -37,7 +37,9 @@ export interface WorkerLimits {
 /** To the worker, on the connection's port. Every one is followed by a signal. */
 export type ToWorker =
   | { kind: 'reply'; chunks: Uint8Array[]; payloadBytes: number }
-  | { kind: 'plan'; plan: Plan };
+  | { kind: 'plan'; plan: Plan }
+  /** Take no more requests; end once those under way are answered. */
+  | { kind: 'stop' };
 
 /** From the worker, on the connection's port. */
 export type FromWorker =

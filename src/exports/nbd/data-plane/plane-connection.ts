@@ -14,7 +14,7 @@ import {
   decodeRequest,
 } from '../../../protocols/nbd/request.ts';
 import type { System } from '../../../system/index.ts';
-import { Executor } from '../executor.ts';
+import { Executor, type RequestUnderWay } from '../executor.ts';
 import type { NbdSession } from '../session.ts';
 import { Gate } from './gate.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
@@ -96,8 +96,18 @@ export class PlaneConnection {
     this.#openIfFree();
   }
 
-  onEnd(listener: (end: ConnectionEnd) => void): void {
-    void this.ended.then(listener);
+  /** Requests under way are answered, later ones are not taken. A client that takes no answers needs `disconnect`. */
+  stop(): void {
+    this.#post({ kind: 'stop' });
+  }
+
+  /** Requests that the worker handed back and that are not answered. */
+  underWay(): RequestUnderWay[] {
+    return this.#executor.underWay();
+  }
+
+  get exportName(): string {
+    return this.#options.session.export.name;
   }
 
   /** Makes the worker's next system call on the socket fail, which ends the connection. */
@@ -172,7 +182,7 @@ export class PlaneConnection {
     system.sockets.shutdown(socketFd, 'both');
     system.descriptors.close(socketFd);
     system.descriptors.close(this.#eventFd);
-    this.#resolveEnded(end);
+    void this.#executor.drained().then(() => this.#resolveEnded(end));
   }
 }
 

@@ -42,6 +42,7 @@ export class WorkerConnection {
   #forwardedBytes = 0;
   /** Set when the connection is over; null while it goes on. */
   #ended: { reason: string | null } | null = null;
+  #stopping = false;
   #requestCount = 0;
   #forwardedCount = 0;
   /** Of the request that is not complete yet; 0 before its header is. */
@@ -78,6 +79,7 @@ export class WorkerConnection {
     await this.#replica.install(this.#start.plan);
     while (this.#ended === null) {
       if (this.#gate.signalled) await this.#readMessages();
+      if (this.#stopping && this.#forwardedRequests === 0) this.#end('the server shut down');
       this.#consume();
       this.#send();
       if (this.#ended === null && !this.#gate.signalled) this.#receive();
@@ -96,6 +98,7 @@ export class WorkerConnection {
       if (received === undefined) return;
       const { message } = received;
       if (message.kind === 'plan') await this.#replica.install(message.plan);
+      else if (message.kind === 'stop') this.#stopping = true;
       else this.#sendReply(message);
     }
   }
@@ -122,7 +125,9 @@ export class WorkerConnection {
   get #mustWait(): boolean {
     const { maxForwardedRequests, maxForwardedBytes } = this.#start.limits;
     return (
-      this.#forwardedRequests >= maxForwardedRequests || this.#forwardedBytes >= maxForwardedBytes
+      this.#stopping ||
+      this.#forwardedRequests >= maxForwardedRequests ||
+      this.#forwardedBytes >= maxForwardedBytes
     );
   }
 
