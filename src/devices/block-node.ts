@@ -42,6 +42,12 @@ export function createBlockNodeDevice(options: BlockNodeOptions): DescriptorDevi
   });
 }
 
+/** Linux lets a read-only disk be opened for writing, and then refuses each write. */
+export function isReadOnlyNode(fd: number, number: DeviceNumber, system: System | null): boolean {
+  const flag = system ? system.blocks.isReadOnly(fd) : createFacts(number).isReadOnly();
+  return flag === 1;
+}
+
 function check(result: number, { path }: Descriptor): number {
   if (result >= 0) return result;
   throw new DmError('EIO', `Cannot ask "${path}" for its size: ${errnoName(-result)}`);
@@ -72,6 +78,7 @@ function discardGranularity(facts: NodeFacts, logicalBlockBytes: number): number
 /** What the kernel says in /sys about a device; undefined: nothing. */
 interface NodeFacts {
   sizeBytes(): number | undefined;
+  isReadOnly(): number | undefined;
   queue(name: string): number | undefined;
 }
 
@@ -84,6 +91,7 @@ function createFacts(number: DeviceNumber): NodeFacts {
       const sectors = readNumber(`${folder}/size`);
       return sectors === undefined ? undefined : sectors * SECTOR_BYTES;
     },
+    isReadOnly: () => readNumber(`${folder}/ro`),
     queue: (name) => readNumber(`${queue}/${name}`),
   };
 }

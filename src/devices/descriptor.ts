@@ -10,11 +10,14 @@ export interface DescriptorOptions {
   readOnly: boolean;
   /** null: without locks. */
   locks: LockCalls | null;
+  /** Throws DmError for what may be opened for writing and yet not be written. */
+  checkWritable?(fd: number): void;
 }
 
 export class Descriptor {
   readonly path: string;
   readonly #locks: LockCalls | null;
+  readonly #checkWritable: ((fd: number) => void) | undefined;
   /** All that were ever opened: an older one may be in use, here or in a worker, until the device closes. */
   readonly #opened: number[] = [];
   #fd: number;
@@ -24,6 +27,7 @@ export class Descriptor {
   constructor(options: DescriptorOptions) {
     this.path = options.path;
     this.#locks = options.locks;
+    this.#checkWritable = options.checkWritable;
     this.#writable = !options.readOnly;
     this.#fd = this.#open(this.#writable);
   }
@@ -56,6 +60,7 @@ export class Descriptor {
     const mode = writable ? constants.O_RDWR : constants.O_RDONLY;
     const fd = attempt(this.path, writable, () => openSync(this.path, mode | constants.O_NONBLOCK));
     try {
+      if (writable) this.#checkWritable?.(fd);
       if (this.#locks) lockImage(this.#locks, { fd, path: this.path, writable });
     } catch (error) {
       closeSync(fd);
@@ -95,7 +100,7 @@ export function attempt<T>(path: string, writable: boolean, action: () => T): T 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file; create an image with "truncate -s 1G FILE"',
   ENOTDIR: 'a part of the path is not a directory',
-  EACCES: 'permission denied; change its mode or owner, or run as a user who may',
+  EACCES: 'permission denied by its mode or owner, or by a disk that is read-only',
   EPERM: 'not permitted; the file may be immutable (lsattr shows it)',
   EROFS: 'its file system or disk is read-only; load the table read-only',
   EISDIR: 'it is a directory, expected an image file or a block device',

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { DmError } from '../base/errors.ts';
 import type { DeviceNumber } from '../core/device.ts';
 import { loadSystem, type System } from '../system/index.ts';
-import { createBlockNodeDevice } from './block-node.ts';
+import { createBlockNodeDevice, isReadOnlyNode } from './block-node.ts';
 import { attempt, Descriptor } from './descriptor.ts';
 import type { DeviceKind, LeafDevice, LeafOptions } from './device-kind.ts';
 import { createFileDevice } from './file.ts';
@@ -47,7 +47,19 @@ function whatIs(stats: Stats): string {
 
 function openPath(path: string, options: LeafOptions, system: System | null): LeafDevice {
   const locks = options.lock ? (system?.locks ?? null) : null;
-  const descriptor = new Descriptor({ path, readOnly: options.readOnly, locks });
+  const descriptor = new Descriptor({
+    path,
+    readOnly: options.readOnly,
+    locks,
+    checkWritable(fd) {
+      const { rdev } = fstatSync(fd);
+      if (rdev === 0 || !isReadOnlyNode(fd, deviceNumberOf(rdev), system)) return;
+      throw new DmError(
+        'EACCES',
+        `Cannot open "${path}" for writing: the disk is read-only; load the table read-only`,
+      );
+    },
+  });
   try {
     const stats = fstatSync(descriptor.fd);
     // Looked at again, now open: something else may have taken the path's place.
