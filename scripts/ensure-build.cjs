@@ -11,7 +11,7 @@ const root = path.join(__dirname, '..');
 const stamp = path.join(root, 'dist', '.tsbuildinfo');
 const lock = path.join(root, '.cache', 'build.lock');
 const sources = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
-/** A build takes seconds; a lock this old belongs to one that died. */
+/** For a lock without an owner: its writer died between two system calls. */
 const lockLimitMs = 120_000;
 const pollMs = 100;
 
@@ -27,18 +27,37 @@ function isStale() {
   return !stats || sources.some((name) => isNewer(path.join(root, name), stats.mtimeMs));
 }
 
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** The lock holds the id of the process that builds, so that one that was killed locks nobody out. */
 function takeLock() {
   fs.mkdirSync(path.dirname(lock), { recursive: true });
   for (;;) {
     try {
-      fs.mkdirSync(lock);
+      fs.writeFileSync(lock, String(process.pid), { flag: 'wx' });
       return;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      const stats = fs.statSync(lock, { throwIfNoEntry: false });
-      if (stats && Date.now() - stats.mtimeMs > lockLimitMs) fs.rmSync(lock, { recursive: true });
-      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pollMs);
     }
+    if (isAbandoned()) fs.rmSync(lock, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pollMs);
+  }
+}
+
+function isAbandoned() {
+  try {
+    const owner = Number(fs.readFileSync(lock, 'utf8'));
+    return owner > 0 ? !isAlive(owner) : Date.now() - fs.statSync(lock).mtimeMs > lockLimitMs;
+  } catch (error) {
+    if (error.code === 'ENOENT') return false; // given back meanwhile
+    throw error;
   }
 }
 
@@ -71,7 +90,7 @@ function ensureBuild() {
     process.stderr.write('devmapper: building ...\n');
     compile();
   } finally {
-    fs.rmSync(lock, { recursive: true, force: true });
+    fs.rmSync(lock, { force: true });
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addCompletionCommand } from './completion-command.ts';
 import { describeFailure, FAILURE_STATUS, USAGE_STATUS } from './failure.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addTargetsCommand } from './targets-command.ts';
@@ -31,6 +32,7 @@ function createProgram(): Command {
     .configureOutput({ outputError: () => {} });
   addServeCommand(program);
   addTargetsCommand(program);
+  addCompletionCommand(program);
   // Subcommands do not inherit settings made after they were added, nor these two at all.
   for (const command of program.commands) {
     command.exitOverride().configureOutput({ outputError: () => {} });

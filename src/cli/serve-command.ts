@@ -3,8 +3,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 export interface ServeOptions {
-  name: string[];
-  table: string[];
+  name?: string[];
+  table?: string[];
   socket?: string;
   listen?: string;
   readOnly?: boolean;
@@ -15,6 +15,8 @@ export interface ServeOptions {
   tlsPsk?: string;
   tlsVerifyPeer?: boolean;
   maxConnections?: number;
+  insecure?: boolean;
+  threads?: number;
   workers: boolean;
   spin?: number;
   json?: boolean;
@@ -46,11 +48,13 @@ export function addServeCommand(program: Command): void {
   program
     .command('serve')
     .description('build devices from tables and serve them over NBD, until a signal')
+    .usage('IMAGE... [options]\n       devmapper serve [NAME] --table TABLE [options]')
     .argument('[words...]', 'images to join; or, with --table, the NAME of the device')
-    .option('--table <rows>', 'rows, a file of rows, or - (repeatable, with --name)', append, [])
-    .option('--name <name>', 'name of the device (default: disk)', append, [])
+    .option('--table <rows>', 'rows, a file of rows, or - (repeatable, with --name)', append)
+    .option('--name <name>', 'name of the device (default: disk)', append)
     .option('--socket <path>', 'Unix socket to listen on (default: nbd.sock in $DEVMAPPER_DIR)')
     .option('--listen <host:port>', 'listen on TCP; without --socket, only there')
+    .option('--insecure', 'let others than this machine in without TLS')
     .option('--read-only', 'open everything for reading only')
     .option('--no-lock', 'use images that another program has locked')
     .option('--tls-cert <file>', 'certificate (PEM); clients then have to use TLS')
@@ -59,6 +63,11 @@ export function addServeCommand(program: Command): void {
     .option('--tls-verify-peer', 'refuse clients without a certificate of --tls-ca')
     .option('--tls-psk <file>', 'pre-shared keys, a line each: user:hex')
     .option('--max-connections <number>', 'clients at a time', wholeNumber)
+    .option(
+      '--threads <number>',
+      'connections with a thread of their own (default: 8)',
+      wholeNumber,
+    )
     .option('--no-workers', 'do all I/O on the main thread')
     .option(
       '--spin <microseconds>',
@@ -80,7 +89,7 @@ export function addServeCommand(program: Command): void {
     });
 }
 
-function append(value: string, before: string[]): string[] {
+function append(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 

@@ -1,35 +1,82 @@
 /** Where and how to listen, from the options of `devmapper serve`. */
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { parsePskFile, type TlsOptions } from '../exports/nbd/tls.ts';
 import type { ServeNbdOptions } from '../mapper/serve-nbd.ts';
-import { isServed } from '../mapper/socket-path.ts';
 import { parseAddress } from './address.ts';
 import { because, CommandError, usageError } from './failure.ts';
 import type { ServeOptions } from './serve-command.ts';
-import { prepareStateFolder, stateFolder } from './state-folder.ts';
+import { stateFolder } from './state-folder.ts';
 
-export async function listenOptions(options: ServeOptions): Promise<ServeNbdOptions> {
-  const socketPath = await chooseSocket(options);
-  const address = options.listen === undefined ? null : parseAddress(options.listen);
-  const tls = tlsOptions(options);
+export function listenOptions(options: ServeOptions): ServeNbdOptions {
+  const { readOnly = false, insecure = false, listen, maxConnections, spin } = options;
+  const threads = options.workers ? options.threads : false;
+  const socketPath = chooseSocket(options);
   return {
-    readOnly: options.readOnly ?? false,
-    workers: options.workers,
-    ...(socketPath !== null && { socketPath }),
-    ...(address && { host: address.host, port: address.port }),
-    ...(tls && { tls }),
-    ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
-    ...(options.spin !== undefined && { spinMicroseconds: options.spin }),
+    readOnly,
+    insecure,
+    ...tlsOptions(options),
+    ...(socketPath && { socketPath }),
+    ...(listen !== undefined && parseAddress(listen)),
+    ...(maxConnections !== undefined && { limits: { maxConnectionCount: maxConnections } }),
+    ...(threads !== undefined && { threads }),
+    ...(spin !== undefined && { spinMicroseconds: spin }),
   };
 }
 
 /** What was asked for; else none where TCP was; else `nbd.sock`, or a name of our own where that is taken. */
-async function chooseSocket({ socket, listen }: ServeOptions): Promise<string | null> {
+function chooseSocket({ socket, listen }: ServeOptions): string | readonly string[] | null {
   if (socket !== undefined) return socket;
   if (listen !== undefined) return null;
   const folder = stateFolder();
-  prepareStateFolder(folder);
-  const usual = join(folder, 'nbd.sock');
-  return (await isServed(usual)) ? join(folder, `nbd-${process.pid}.sock`) : usual;
+  return [join(folder, 'nbd.sock'), join(folder, `nbd-${process.pid}.sock`)];
+}
+
+function tlsOptions(options: ServeOptions): Pick<ServeNbdOptions, 'tls' | 'clientTls'> {
+  const certificate = certificateOptions(options);
+  const psk = options.tlsPsk === undefined ? null : pskOptions(options.tlsPsk);
+  if (!certificate && !psk) return {};
+  return {
+    tls: { ...(certificate && { certificate }), ...(psk && { psk: psk.keys }) },
+    ...(psk && { clientTls: psk.clientTls }),
+  };
+}
+
+function certificateOptions(options: ServeOptions): TlsOptions['certificate'] | null {
+  const { tlsCert, tlsKey, tlsCa, tlsVerifyPeer } = options;
+  if (tlsCert === undefined && tlsKey === undefined) {
+    if (tlsCa === undefined && tlsVerifyPeer === undefined) return null;
+    throw usageError('Cannot verify clients without a certificate: expected --tls-cert, --tls-key');
+  }
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw usageError('Cannot use TLS: --tls-cert and --tls-key belong together');
+  }
+  if (tlsVerifyPeer && tlsCa === undefined) {
+    throw usageError('Cannot verify clients: expected --tls-ca, the authority that signs them');
+  }
+  return {
+    certificate: readKeys(tlsCert),
+    key: readKeys(tlsKey),
+    ...(tlsCa !== undefined && {
+      clientAuthority: readKeys(tlsCa),
+      verifyClients: tlsVerifyPeer ?? false,
+    }),
+  };
+}
+
+/** A client on this machine can use the same file: its URI says so, for the first user in it. */
+function pskOptions(path: string) {
+  const keys = parsePskFile(readKeys(path));
+  const [username] = keys.keys();
+  if (username === undefined) throw new CommandError(`Cannot use ${path}: it has no keys`);
+  return { keys, clientTls: { username, pskFile: resolve(path) } };
+}
+
+function readKeys(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CommandError(`Cannot read TLS keys: ${because(error)}`, { cause: error });
+  }
 }

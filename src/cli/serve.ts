@@ -1,6 +1,7 @@
 /** The work of `devmapper serve`: build the devices, serve them, and on a signal give everything back in order. */
 
 import { rmSync, writeFileSync, writeSync } from 'node:fs';
+import type { NbdServerEvent } from '../exports/nbd/server.ts';
 import { DeviceMapper } from '../mapper/device-mapper.ts';
 import { type NbdService, serveNbd } from '../mapper/serve-nbd.ts';
 import { because, CommandError, FAILURE_STATUS } from './failure.ts';
@@ -14,7 +15,12 @@ import { terminalStyle } from './style.ts';
 
 /** Resolves with the exit status, after a signal. */
 export async function serve(words: readonly string[], options: ServeOptions): Promise<number> {
-  const plan = planDevices({ operands: words, names: options.name, tables: options.table });
+  const plan = planDevices({
+    operands: words,
+    names: options.name ?? [],
+    tables: options.table ?? [],
+  });
+  const listening = listenOptions(options);
   const mapper = new DeviceMapper({ lock: options.lock });
   // From before the first lock or socket is taken, so that there is no moment at which a signal leaves one behind.
   let service: NbdService | null = null;
@@ -25,7 +31,7 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
   });
   try {
     for (const device of plan) await buildDevice(mapper, device, { ...options, say });
-    service = await serveNbd(mapper, await listenOptions(options));
+    service = await serveNbd(mapper, { ...listening, ...(options.verbose && { onEvent }) });
     announce(mapper, service, options);
     say(`${await signals.stopped}: stopping (${describeWork(mapper, service)})`);
     await service.close();
@@ -45,6 +51,13 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
 /** For people; standard output stays for what programs read. */
 function say(line: string): void {
   process.stderr.write(`devmapper: ${line}\n`);
+}
+
+function onEvent(event: NbdServerEvent): void {
+  const reason = 'reason' in event && event.reason !== null ? `: ${event.reason}` : '';
+  const target =
+    'exportName' in event && event.exportName !== null ? ` from ${event.exportName}` : '';
+  say(`client ${event.peer} ${event.kind}${target}${reason}`);
 }
 
 function announce(mapper: DeviceMapper, service: NbdService, options: ServeOptions): void {

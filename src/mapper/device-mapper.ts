@@ -8,6 +8,7 @@ import { Mapper } from '../core/mapper.ts';
 import type { IoCounts } from '../core/statistics.ts';
 import type { OpenedDevice, RowSpec, Table } from '../core/table.ts';
 import { createTargetRegistry, type TargetType } from '../core/target.ts';
+import { nbdKind } from '../devices/nbd/kind.ts';
 import { DeviceStore } from '../devices/store.ts';
 import { targets as builtInTargets } from '../targets/index.ts';
 import {
@@ -108,7 +109,11 @@ export class DeviceMapper implements AsyncDisposable {
     const own = options.targets ?? [];
     const names = new Set(own.map((type) => type.name));
     const types = [...builtInTargets.filter((type) => !names.has(type.name)), ...own];
-    this.#store = new DeviceStore({ lock: options.lock ?? true });
+    this.#store = new DeviceStore({
+      lock: options.lock ?? true,
+      kinds: [nbdKind({ ...(options.clock && { clock: options.clock }) })],
+      ...(options.clock && { clock: options.clock }),
+    });
     this.engine = new Mapper({
       registry: createTargetRegistry(types),
       opener: this.#store,
