@@ -115,13 +115,16 @@ export class Table {
 
 /** Every target gets its `close` and every device its release, whatever one of them throws; the first error is the caller's. */
 async function closeAll(rows: readonly Row[], opened: OpenedDevices): Promise<void> {
-  const [row, ...others] = rows;
-  try {
-    await row?.target.close?.();
-  } finally {
-    if (row) await closeAll(others, opened);
-    else opened.release();
+  const errors: unknown[] = [];
+  for (const row of rows) {
+    try {
+      await row.target.close?.();
+    } catch (error) {
+      errors.push(error);
+    }
   }
+  opened.release();
+  if (errors.length > 0) throw errors[0];
 }
 
 function formatRow(row: RowSpec, text: string): string {
