@@ -213,11 +213,11 @@ function checkRow(spec: RowSpec, before: readonly Row[], options: TableOptions):
   if (features.includes('always-writeable') && options.readOnly) {
     throw refusal(spec, 'target type may not be included in a read-only table');
   }
-  const mixes = before.some(
-    (row) =>
-      row.type !== spec.type &&
-      (features.includes('immutable') || row.targetType.features?.includes('immutable')),
-  );
+  // The rows before kept this rule among themselves, so the first speaks for all.
+  const mixes =
+    first !== undefined &&
+    first.type !== spec.type &&
+    (features.includes('immutable') || first.targetType.features?.includes('immutable'));
   if (mixes) throw refusal(spec, 'immutable target type cannot be mixed with other target types');
   if (spec.start !== (before.at(-1)?.end ?? 0)) throw refusal(spec, gapMessage(spec, before));
   return targetType;
