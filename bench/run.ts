@@ -12,6 +12,7 @@ import {
   formatDisturbance,
   formatRows,
 } from './report.ts';
+import { killServers } from './servers.ts';
 import { meanRatio, measureSideBySide, summarizeCosts, summarizeRows } from './side-by-side.ts';
 import { requirePrograms } from './tools.ts';
 
@@ -57,6 +58,17 @@ async function compareServers(options: Options, folder: string): Promise<boolean
   return bars.every(({ passed }) => passed);
 }
 
+/** Nothing of half a GiB in memory may stay behind. */
+function cleanUpOnSignal(folder: string): void {
+  for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15 })) {
+    process.on(signal, () => {
+      killServers();
+      rmSync(folder, { recursive: true, force: true });
+      process.exit(128 + number);
+    });
+  }
+}
+
 /** Whether every bar was kept. */
 async function main(options: Options): Promise<boolean> {
   if (options.mode === 'help') {
@@ -68,6 +80,7 @@ async function main(options: Options): Promise<boolean> {
     return runMicro(options);
   }
   const folder = mkdtempSync(join(options.dir, 'devmapper-bench-'));
+  cleanUpOnSignal(folder);
   try {
     if (options.mode === 'isolation') {
       const { runIsolation } = await import('./isolation.ts');

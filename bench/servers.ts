@@ -54,6 +54,13 @@ export function serveCommand(
   return [DEVMAPPER, 'serve', ...args, '--socket', socket];
 }
 
+const running = new Set<ChildProcess>();
+
+/** For a benchmark that is interrupted. */
+export function killServers(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** A server that answers on its socket. */
 export class RunningServer {
   readonly name: string;
@@ -70,6 +77,8 @@ export class RunningServer {
     rmSync(socket, { force: true });
     const [program, ...args] = command as [string, ...string[]];
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     let complaint = '';
     child.stderr.on('data', (text) => {
       complaint = `${complaint}${text}`.slice(-4000);
