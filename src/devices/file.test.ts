@@ -168,6 +168,21 @@ describe('a sparse file', () => {
   });
 });
 
+test('zeroes that are written a part at a time are written whole', async () => {
+  const calls: PoolCalls = {
+    ...nodePoolCalls,
+    write: (fd, memory, length, positionBytes, done) =>
+      nodePoolCalls.write(fd, memory, Math.min(length, 700), positionBytes, done),
+  };
+  const { device, path } = createFile({ calls, system: null });
+  writeFileSync(path, Buffer.alloc(8192, 1));
+  expect(await runBio(device, { op: Op.writeZeroes, sector: 1, sectorCount: 8 })).toBe(0);
+  const content = readFileSync(path);
+  expect(content.indexOf(0)).toBe(512);
+  expect(content.indexOf(1, 512)).toBe(9 * 512);
+  await device.close();
+});
+
 describe('durability', () => {
   test('a failed fdatasync fails all flushes and FUA writes that come after it', async () => {
     let failures = 1;
@@ -208,12 +223,11 @@ describe('the pool', () => {
     await new Promise((resolve) => setImmediate(resolve));
     // Default pool of 4: one thread for reads, one for special operations.
     expect(waiting.length).toBeLessThanOrEqual(process.env['UV_THREADPOOL_SIZE'] ? 9 : 2);
-    const closing = device.close();
-    let isClosed = false;
-    void closing.then(() => {
-      isClosed = true;
+    const state = { isClosed: false };
+    void device.close().then(() => {
+      state.isClosed = true;
     });
-    while (!isClosed) {
+    while (!state.isClosed) {
       waiting.shift()?.();
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -132,7 +132,7 @@ describe('power failure', () => {
       expect(await write(disk, 0, 2).ended).toBe(Errno.EIO);
       survivors.add(firstBytes(disk, 1)[0]);
     }
-    expect([...survivors].toSorted()).toEqual([0, 1]);
+    expect(survivors).toEqual(new Set([0, 1]));
   });
 
   test('leaves in each sector the flushed content or one written since; tears at sectors', async () => {

@@ -36,12 +36,15 @@ export function randomRange(device: BlockDevice, prng: Prng, maxSectors = MAX_SE
   return { sector: first * block, sectorCount: blockCount * block };
 }
 
-/** Random bytes with something before and behind them, in memory of either kind. */
+/** Random bytes with something before and behind them, in memory of either kind or a part of it. */
 function randomData(prng: Prng, { sectorCount }: Range): { data: Uint8Array; dataOffset: number } {
   const dataOffset = prng.pick([0, 512, 1000]);
   const length = dataOffset + sectorsToBytes(sectorCount) + prng.pick([0, 100]);
-  const memory = prng.chance(0.5) ? new SharedArrayBuffer(length) : new ArrayBuffer(length);
-  return { data: fillFast(prng, new Uint8Array(memory)), dataOffset };
+  const before = prng.pick([0, 0, 64]);
+  const memory = prng.chance(0.5)
+    ? new SharedArrayBuffer(before + length)
+    : new ArrayBuffer(before + length);
+  return { data: fillFast(prng, new Uint8Array(memory, before)), dataOffset };
 }
 
 /** Random bytes that repeat, but with no period that a device could have. */

@@ -65,6 +65,12 @@ const mutants: Record<string, { plant: Plant; changes?: Partial<LeafDevice> }> =
         clone.dataOffset = 0;
       }),
   },
+  'the place of the data in its memory is forgotten': {
+    plant: (bio, device) =>
+      pass(bio, device, (clone) => {
+        if (bio.lengthBytes > 0) clone.data = new Uint8Array(bio.data.buffer);
+      }),
+  },
   'a read fills one byte too many': {
     plant: when(Op.read, (bio, device) =>
       pass(bio, device, () => {

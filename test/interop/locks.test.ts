@@ -9,7 +9,12 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sleep, systemClock } from '../../src/base/clock.ts';
 import { DeviceStore } from '../../src/devices/store.ts';
 import { loadSystem } from '../../src/system/index.ts';
-import { describeUnless, missingTools, toolEnvironment } from '../../src/testing/tools.ts';
+import {
+  describeUnless,
+  findTool,
+  missingTools,
+  toolEnvironment,
+} from '../../src/testing/tools.ts';
 import { run } from './serve-process.ts';
 
 const READ_ONLY = { readOnly: true };
@@ -38,7 +43,7 @@ const readWithQemu = (...options: string[]) =>
 async function startQemuNbd(...options: string[]): Promise<ChildProcess> {
   const socket = join(folder, `${count}.sock`);
   const words = [...options, '-f', 'raw', '-t', '-k', socket, path];
-  const child = spawn('qemu-nbd', words, { env: toolEnvironment(), stdio: 'ignore' });
+  const child = spawn(findTool('qemu-nbd')!, words, { env: toolEnvironment(), stdio: 'ignore' });
   while (!existsSync(socket) && child.exitCode === null) await sleep(systemClock, 20);
   expect(child.exitCode).toBeNull();
   return child;
