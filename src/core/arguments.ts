@@ -93,9 +93,10 @@ export class ArgumentReader {
     const text = this.word(name, message);
     const value = (range.plus ? PLUS_DECIMAL : DECIMAL).test(text) ? Number(text) : Number.NaN;
     if (!(value >= range.min && value <= range.max)) {
-      const limit =
-        range.max >= MAX_SECTORS ? `of at least ${range.min}` : `from ${range.min} to ${range.max}`;
-      throw this.error(message, `<${name}> expected an integer ${limit}, got "${text}"`);
+      throw this.error(
+        message,
+        `<${name}> expected an integer from ${range.min} to ${range.max}, got "${text}"`,
+      );
     }
     return value;
   }

@@ -39,7 +39,7 @@ export interface Target {
    * `maxIoSectors` (striped: one per stripe). The target sets `sector` and `sectorCount` itself; a count of 0 ends the clone at once.
    */
   readonly rangeBioCount?: number;
-  /** true: discards work whatever the devices below can do (zero). */
+  /** true: discards work whatever the devices below can do (error). */
   readonly discardsSupported?: boolean;
   /** Adjusts the stacked limits of the row's devices (io_hints). */
   limits?(stacked: Limits): Limits;

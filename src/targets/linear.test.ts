@@ -2,6 +2,7 @@ import { describeTarget } from '../testing/target-laws.ts';
 import { linear } from './linear.ts';
 
 describeTarget(linear, {
+  version: '1.5.0',
   disks: { S: { sizeSectors: 100 }, K: { limits: { logicalBlockBytes: 4096 } } },
   maps: [
     {

@@ -10,6 +10,7 @@ import { TestDisks } from '../testing/test-disk.ts';
 import { striped } from './striped.ts';
 
 describeTarget(striped, {
+  version: '1.7.0',
   disks: { S: { sizeSectors: 64 }, P: { limits: { physicalBlockBytes: 4096, ioOptBytes: 99 } } },
   maps: [
     {

@@ -10,6 +10,8 @@ import { TestDisks } from '../testing/test-disk.ts';
 import { switchTarget } from './switch.ts';
 
 describeTarget(switchTarget, {
+  version: '1.1.0',
+  features: [],
   exempt: ['whole ranges'],
   disks: { S: { sizeSectors: 100 } },
   maps: [

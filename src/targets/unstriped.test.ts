@@ -9,6 +9,7 @@ import { striped } from './striped.ts';
 import { unstriped } from './unstriped.ts';
 
 describeTarget(unstriped, {
+  version: '1.1.0',
   disks: { S: { sizeSectors: 127 } },
   maps: [
     {

@@ -2,6 +2,7 @@ import { describeTarget } from '../testing/target-laws.ts';
 import { zero } from './zero.ts';
 
 describeTarget(zero, {
+  version: '1.2.0',
   answers: 'zero',
   maps: [
     { line: '0 100 zero', limits: { discardGranularityBytes: 512 } },

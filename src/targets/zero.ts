@@ -1,6 +1,6 @@
 /** zero: reads give zeroes, writes vanish. No arguments. Source: Documentation/admin-guide/device-mapper/zero.rst */
 
-import { type Bio, BioFlag, Op } from '../core/bio.ts';
+import { type Bio, Op } from '../core/bio.ts';
 import { ExtentFlag } from '../core/extents.ts';
 import type { TargetType } from '../core/target.ts';
 
@@ -16,7 +16,7 @@ export const zero: TargetType = {
       map(bio: Bio) {
         if (bio.op === Op.blockStatus) {
           bio.extents?.add(0, bio.sectorCount, ExtentFlag.hole | ExtentFlag.zero);
-        } else if (bio.op === Op.read && (bio.flags & BioFlag.prefetch) === 0) {
+        } else if (bio.op === Op.read) {
           bio.data.fill(0, bio.dataOffset, bio.dataOffset + bio.lengthBytes);
         }
         bio.end(0);
@@ -24,7 +24,6 @@ export const zero: TargetType = {
       },
       table: () => '',
       devices: () => [],
-      discardsSupported: true,
     };
   },
 };

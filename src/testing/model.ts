@@ -26,7 +26,13 @@ export class Model {
   }
 
   fails(request: ModelRequest): boolean {
-    return request.op !== Op.flush && this.#range(request).includes('error');
+    if (request.op === Op.flush) return false;
+    return this.#isOutside(request) || this.#range(request).includes('error');
+  }
+
+  /** Nothing of a request that reaches beyond the device is done. */
+  #isOutside({ sector, sectorCount }: { sector: number; sectorCount: number }): boolean {
+    return sector + sectorCount > this.places.length;
   }
 
   /** The bytes a read of the range must give. */
@@ -49,6 +55,7 @@ export class Model {
 
   /** What a write, discard or write-zeroes that has ended left behind. A failed one still did its other rows. */
   apply({ op, data, dataOffset = 0, ...range }: ModelRequest): void {
+    if (this.#isOutside(range)) return;
     this.#range(range).forEach((place, index) => {
       if (typeof place !== 'object') return;
       const offset = dataOffset + sectorsToBytes(index);
@@ -122,10 +129,10 @@ export async function performChecked(
     const names = `expected ${errnoName(expected)}, got ${errnoName(errno)}`;
     throw new Error(`${describeRequest(request)}: ${names}`);
   }
-  if (request.op === Op.read && before) {
-    if (errno === 0) before.set(model.read(request), request.dataOffset);
-    else keepFailedPart(before, request);
-    checkBytes(describeRequest(request), request.data!, before);
+  if (before) {
+    if (request.op === Op.read && errno === 0) before.set(model.read(request), request.dataOffset);
+    else if (request.op === Op.read) keepFailedPart(before, request);
+    checkBytes(`Data of a ${describeRequest(request)}`, request.data!, before);
   } else if (request.op === Op.blockStatus && errno === 0) {
     const got = JSON.stringify(request.extents!.normalized(request.sectorCount));
     const wanted = JSON.stringify(model.extents(request));

@@ -16,7 +16,7 @@ import type { Limits } from '../core/limits.ts';
 import { Mapper } from '../core/mapper.ts';
 import { type Row, type RowSpec, Table } from '../core/table.ts';
 import { parseTable } from '../core/table-text.ts';
-import { createTargetRegistry, type TargetType } from '../core/target.ts';
+import { createTargetRegistry, type TargetFeature, type TargetType } from '../core/target.ts';
 import { zero } from '../targets/zero.ts';
 import { checkBytes, Model, type Place, performChecked, randomRequest } from './model.ts';
 import { withSeed } from './seed.ts';
@@ -44,6 +44,10 @@ export interface RejectCase {
 }
 
 export interface TargetCases {
+  /** The kernel's, as `dmsetup targets` prints it. */
+  version: string;
+  /** Default: stateless alone. */
+  features?: readonly TargetFeature[];
   maps: readonly MapCase[];
   rejects: readonly RejectCase[];
   /** What becomes of requests: they reach disks (default), or are answered with zeroes, or with EIO. */
@@ -65,7 +69,12 @@ export function describeTarget(type: TargetType, cases: TargetCases): void {
     const laws = new TargetLaws(type, cases);
     test('says what it takes and what it is for', () => {
       expect(type.summary).toMatch(/^[a-z].*[^.]$/);
-      expect(type.version).toHaveLength(3);
+      expect(type.version.join('.')).toBe(cases.version);
+      expect(type.features ?? []).toEqual(cases.features ?? ['stateless']);
+    });
+    test('is what its lines name', () => {
+      const named = [...cases.maps, ...cases.rejects].map(({ line }) => laws.row(line).type);
+      expect(new Set(named)).toEqual(new Set([type.name]));
     });
     test('has small lines, which alone are held against a model', () => {
       const small = cases.maps.filter(({ line }) => laws.row(line).length <= SMALL_SECTORS);
@@ -251,7 +260,7 @@ class TargetLaws {
   }
 
   get #registry() {
-    return createTargetRegistry([this.#type, ...(this.#type === zero ? [] : [zero])]);
+    return createTargetRegistry([zero, this.#type]); // the later one of a name counts
   }
 
   #disks(): TestDisks {
