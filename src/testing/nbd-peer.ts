@@ -32,13 +32,14 @@ export interface PeerOptionReply {
 }
 
 export interface PeerReply extends Reply {
-  payload: Uint8Array;
+  payload: Buffer;
 }
 
 export class NbdPeer {
   readonly stream: Duplex;
   extendedHeaders = false;
-  #input: Buffer = Buffer.alloc(0);
+  #chunks: Uint8Array[] = [];
+  #inputBytes = 0;
   #ended = false;
   #wake: () => void = () => {};
 
@@ -49,7 +50,8 @@ export class NbdPeer {
       this.#wake();
     };
     stream.on('data', (chunk: Uint8Array) => {
-      this.#input = Buffer.concat([this.#input, chunk]);
+      this.#chunks.push(chunk);
+      this.#inputBytes += chunk.length;
       this.#wake();
     });
     stream.on('end', end);
@@ -63,15 +65,16 @@ export class NbdPeer {
 
   /** null when the server hung up before so many came. */
   async tryRead(lengthBytes: number): Promise<Buffer | null> {
-    while (this.#input.length < lengthBytes) {
+    while (this.#inputBytes < lengthBytes) {
       if (this.#ended) return null;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const bytes = this.#input.subarray(0, lengthBytes);
-    this.#input = this.#input.subarray(lengthBytes);
-    return bytes;
+    const input = Buffer.concat(this.#chunks);
+    this.#chunks = [input.subarray(lengthBytes)];
+    this.#inputBytes -= lengthBytes;
+    return input.subarray(0, lengthBytes);
   }
 
   async read(lengthBytes: number): Promise<Buffer> {
@@ -83,7 +86,7 @@ export class NbdPeer {
   /** Resolves when the server hung up; answers how many bytes came that nobody read. */
   async hangUp(): Promise<number> {
     await this.tryRead(Number.POSITIVE_INFINITY);
-    return this.#input.length;
+    return this.#inputBytes;
   }
 
   /** Reads the greeting, answers with client flags; returns what the server offered. */
