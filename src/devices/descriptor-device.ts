@@ -1,6 +1,7 @@
 /** A device over an open file, regular or block node: everything that does not depend on which. */
 
 import { Errno } from '../base/errors.ts';
+import { poolThreadCount } from '../base/thread-pool.ts';
 import { sectorsToBytes } from '../base/units.ts';
 import { type Bio, BioFlag, Op } from '../core/bio.ts';
 import type { DeviceNumber, DirectAccess } from '../core/device.ts';
@@ -161,6 +162,5 @@ export class DescriptorDevice implements LeafDevice {
  * its special operations a device holds two more; the program asks for a pool of 64, Node's default is 4.
  */
 function poolShare(): number {
-  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
-  return Math.min(8, Math.max(1, Math.floor(threads / 8)));
+  return Math.min(8, Math.max(1, Math.floor(poolThreadCount() / 8)));
 }

@@ -1,8 +1,9 @@
 /** Calls on libuv's threads, few at a time: the rest wait here and not in front of everybody's reads and writes. */
 import { Errno } from '../base/errors.ts';
+import { poolThreadCount } from '../base/thread-pool.ts';
 
-/** Of libuv's four threads one always stays free, however many discards there are. */
-const MAX_RUNNING = 3;
+/** Half of libuv's threads stay free, one of the default four, however many discards there are. */
+const MAX_RUNNING = Math.max(3, Math.floor(poolThreadCount() / 2));
 
 /** Starts one call; koffi calls `done` with its own error (wrong argument) or the function's result. */
 export type AsyncStart = (done: (error: unknown, result: number) => void) => void;
