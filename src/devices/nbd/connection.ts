@@ -95,11 +95,12 @@ export class Connection {
     request.cookieHigh = this.#sentCount % WORD;
     request.cookieLow = slot;
     request.clearReply();
-    this.#write(request);
+    request.lendsData = !this.#write(request);
     request.sentEndBytes = this.#outbox.queuedBytes;
   }
 
-  #write(request: RemoteRequest): void {
+  /** Returns whether the request's data was copied, or there is none. */
+  #write(request: RemoteRequest): boolean {
     const isWrite = request.command === Command.write;
     const outbox = this.#outbox;
     const at = outbox.reserve(this.#headerBytes);
@@ -111,10 +112,10 @@ export class Connection {
     } else {
       encodeRequest(outbox.buffer, at, request);
     }
-    if (!isWrite) return;
+    if (!isWrite) return true;
     const { data, dataOffset, lengthBytes } = request;
     const whole = dataOffset === 0 && lengthBytes === data.length;
-    outbox.append(whole ? data : data.subarray(dataOffset, dataOffset + lengthBytes));
+    return outbox.append(whole ? data : data.subarray(dataOffset, dataOffset + lengthBytes));
   }
 
   receive(bytes: Uint8Array): void {
@@ -134,7 +135,8 @@ export class Connection {
   }
 
   #finish(request: RemoteRequest): void {
-    if (request.sentEndBytes > this.#outbox.flushedBytes) {
+    const { begunBytes, flushedBytes } = this.#outbox;
+    if (request.sentEndBytes > (request.lendsData ? flushedBytes : begunBytes)) {
       throw new FormatError({
         format: 'NBD reply',
         field: 'cookie',
@@ -178,6 +180,7 @@ export class Connection {
     goodbye.command = Command.disconnect;
     this.#write(goodbye);
     this.#outbox.flush();
+    // All requests were answered, so nothing of them is still to be written.
     this.#wire.end();
     return new Promise((resolve) => this.#whenClosed.push(resolve));
   }

@@ -1,6 +1,9 @@
 /**
- * Gathers what one turn of the event loop sends into as few writes as possible. Headers and small payloads are copied end to end
- * into recycled buffers; large payloads go out from where they are.
+ * Gathers what is to be sent into as few writes as possible. Headers and small payloads are copied end to end into recycled
+ * buffers; large payloads go out from where they are.
+ *
+ * What goes out in one write is a segment. It ends with a large payload, if it has one, because only the end of a write is
+ * reported: so it is known of every large payload when the system is done with it.
  */
 
 import type { Wire } from './wire.ts';
@@ -10,17 +13,27 @@ const SPARE_BUFFERS = 4;
 /** Copying this much costs less than another part of a write. */
 const COPY_LIMIT_BYTES = 16 * 1024;
 
+interface Segment {
+  parts: Uint8Array[];
+  /** Full buffers of ours that nothing after this segment refers to. */
+  full: Buffer[];
+  /** Where it ends in the stream. */
+  endBytes: number;
+}
+
 export class Outbox {
   readonly #wire: Wire;
-  #parts: Uint8Array[] = [];
-  /** Filled up to `#used`; what is before `#partStart` is in `#parts` already. */
+  #segment: Segment = { parts: [], full: [], endBytes: 0 };
+  /** Complete, but behind the one that is being written. */
+  readonly #queue: Segment[] = [];
+  #writing = false;
+  /** Filled up to `#used`; what is before `#partStart` is in a segment already. */
   #buffer: Buffer = Buffer.alloc(BUFFER_BYTES);
   #used = 0;
   #partStart = 0;
-  /** Full buffers that this batch refers to. */
-  #full: Buffer[] = [];
   readonly #spare: Buffer[] = [];
   #queuedBytes = 0;
+  #begunBytes = 0;
   #flushedBytes = 0;
   #scheduled = false;
   readonly #flush = () => this.flush();
@@ -34,9 +47,18 @@ export class Outbox {
     return this.#queuedBytes;
   }
 
-  /** How many of them the system has taken over: the server cannot have seen more. */
+  /** How many of them may have left: the server cannot have seen more. */
+  get begunBytes(): number {
+    return this.#begunBytes;
+  }
+
+  /** How many of them the system has taken over: our memory is free again up to there. */
   get flushedBytes(): number {
     return this.#flushedBytes;
+  }
+
+  get buffer(): Uint8Array {
+    return this.#buffer;
   }
 
   /** Room for `lengthBytes` at the returned place of `buffer`, to be filled at once. */
@@ -49,21 +71,19 @@ export class Outbox {
     return at;
   }
 
-  get buffer(): Uint8Array {
-    return this.#buffer;
-  }
-
-  /** Bytes that stay as they are until the server has answered. */
-  append(data: Uint8Array): void {
+  /** Returns whether the data was copied; if not, it must stay as it is until `flushedBytes` has passed it. */
+  append(data: Uint8Array): boolean {
     if (data.length <= COPY_LIMIT_BYTES) {
       const at = this.reserve(data.length);
       this.#buffer.set(data, at);
-      return;
+      return true;
     }
     this.#closePart();
-    this.#parts.push(data);
+    this.#segment.parts.push(data);
     this.#queuedBytes += data.length;
+    this.#closeSegment();
     this.#schedule();
+    return false;
   }
 
   #schedule(): void {
@@ -72,32 +92,42 @@ export class Outbox {
     queueMicrotask(this.#flush);
   }
 
-  /** Hands everything to the wire. Happens by itself at the end of the turn. */
+  /** Starts writing, if nothing is being written. Happens by itself at the end of the turn. */
   flush(): void {
     this.#scheduled = false;
-    this.#closePart();
-    if (this.#parts.length === 0) return;
-    const parts = this.#parts;
-    const full = this.#full;
-    const endBytes = this.#queuedBytes;
-    this.#parts = [];
-    this.#full = [];
-    // The rest of the buffer serves the next batch; it is recycled with the batch that fills it.
-    this.#wire.write(parts, () => {
-      this.#flushedBytes = endBytes;
-      for (const buffer of full) if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer);
+    if (this.#writing) return;
+    if (this.#queue.length === 0) this.#closeSegment();
+    const segment = this.#queue.shift();
+    if (!segment) return;
+    this.#writing = true;
+    this.#begunBytes = segment.endBytes;
+    this.#wire.write(segment.parts, () => {
+      this.#flushedBytes = segment.endBytes;
+      for (const buffer of segment.full) {
+        if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer);
+      }
+      this.#writing = false;
+      this.flush();
     });
+  }
+
+  #closeSegment(): void {
+    this.#closePart();
+    if (this.#segment.parts.length === 0) return;
+    this.#segment.endBytes = this.#queuedBytes;
+    this.#queue.push(this.#segment);
+    this.#segment = { parts: [], full: [], endBytes: 0 };
   }
 
   #closePart(): void {
     if (this.#used === this.#partStart) return;
-    this.#parts.push(this.#buffer.subarray(this.#partStart, this.#used));
+    this.#segment.parts.push(this.#buffer.subarray(this.#partStart, this.#used));
     this.#partStart = this.#used;
   }
 
   #nextBuffer(): void {
     this.#closePart();
-    this.#full.push(this.#buffer);
+    this.#segment.full.push(this.#buffer);
     this.#buffer = this.#spare.pop() ?? Buffer.alloc(BUFFER_BYTES);
     this.#used = 0;
     this.#partStart = 0;

@@ -33,6 +33,8 @@ export class RemoteRequest {
   /** The watchdog's count when it was accepted, and when it was sent last. */
   acceptedTick = 0;
   sentTick = 0;
+  /** The system reads its data from where it is, until all has been sent. */
+  lendsData = false;
   /** Where it ends in the stream of bytes to the server. */
   sentEndBytes = 0;
 
