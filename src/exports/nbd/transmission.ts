@@ -32,6 +32,8 @@ export interface TransmissionOptions {
   clock?: Clock;
 }
 
+/** The same when the server goes down: clients that watch their sockets need far less. */
+const SHUTDOWN_LINGER_MS = 500;
 /** What a block status answer may need while it is gathered. */
 const STATUS_COST_BYTES = 1024 * 1024;
 
@@ -53,6 +55,7 @@ export class Transmission implements RequestReceiver, BudgetHolder {
   #progressMs: number;
   #reason: string | null = null;
   #linger: Timer | null = null;
+  #lingerMs: number;
   #resolveEnded: (reason: string | null) => void = () => {};
 
   constructor(options: TransmissionOptions) {
@@ -62,6 +65,7 @@ export class Transmission implements RequestReceiver, BudgetHolder {
     this.#session = session;
     this.#clock = clock;
     this.#progressMs = clock.nowMs();
+    this.#lingerMs = options.lingerMs;
     this.#executor = new Executor(session, { clock });
     this.#parser = new RequestParser(session.extendedHeaders, this);
     this.#share = budget.open(this);
@@ -95,6 +99,7 @@ export class Transmission implements RequestReceiver, BudgetHolder {
 
   /** The server goes down: what is under way finishes, what still comes is answered with ESHUTDOWN. */
   shutDown(): void {
+    this.#lingerMs = Math.min(this.#lingerMs, SHUTDOWN_LINGER_MS);
     this.#executor.close();
     if (this.#phase !== 'running') return;
     void this.#executor.drained().then(() => this.#finish());
@@ -207,7 +212,7 @@ export class Transmission implements RequestReceiver, BudgetHolder {
       this.#stream.end();
       // Whatever the client still says is read and thrown away, to see it hang up.
       this.#stream.resume();
-      this.#linger = this.#clock.after(this.#options.lingerMs, () => this.#stream.destroy());
+      this.#linger = this.#clock.after(this.#lingerMs, () => this.#stream.destroy());
     } else if (this.#phase === 'gone') {
       this.#linger?.cancel();
       this.#share.close();
