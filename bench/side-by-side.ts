@@ -4,6 +4,7 @@
  */
 
 import { availableParallelism } from 'node:os';
+import { systemClock } from '../src/base/clock.ts';
 import { createImages, type Images } from './images.ts';
 import { type JobContext, type Row, runJob, type Sample, verifyContent } from './jobs.ts';
 import { readForeignCpuSeconds } from './process-usage.ts';
@@ -109,14 +110,16 @@ async function measureQuietly(server: RunningServer, row: Row, context: JobConte
 async function measureOne(server: RunningServer, row: Row, context: JobContext) {
   const cpuBefore = server.usage().cpuSeconds;
   const foreignBefore = readForeignCpuSeconds();
+  const startMs = systemClock.nowMs();
   const sample = await runJob(row, context);
+  const wallSeconds = (systemClock.nowMs() - startMs) / 1e3;
   const foreignSeconds = Math.max(0, readForeignCpuSeconds() - foreignBefore);
   return {
     ...sample,
     server: server.name as ServerName,
     row: row.id,
     cpuSeconds: server.usage().cpuSeconds - cpuBefore,
-    disturbance: foreignSeconds / (sample.elapsedSeconds * availableParallelism()),
+    disturbance: foreignSeconds / (wallSeconds * availableParallelism()),
   };
 }
 
