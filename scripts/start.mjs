@@ -72,6 +72,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
   });
 }
+// npm passes SIGTERM to its shell, which dies of it without a word to us.
+const shell = process.ppid;
+const watch = setInterval(() => {
+  if (process.ppid === shell) return;
+  clearInterval(watch);
+  child.kill('SIGTERM');
+}, 500).unref();
 child.on('exit', (status, signal) => {
   process.exitCode = signal ? 1 : (status ?? 1);
 });

@@ -1,9 +1,10 @@
 /** The work of `devmapper serve`: build the devices, serve them, and on a signal give everything back in order. */
 
 import { rmSync, writeFileSync, writeSync } from 'node:fs';
+import { DmError } from '../base/errors.ts';
 import type { NbdServerEvent } from '../exports/nbd/server.ts';
 import { DeviceMapper } from '../mapper/device-mapper.ts';
-import { type NbdService, serveNbd } from '../mapper/serve-nbd.ts';
+import { type NbdService, type ServeNbdOptions, serveNbd } from '../mapper/serve-nbd.ts';
 import { because, CommandError, FAILURE_STATUS } from './failure.ts';
 import { buildDevice } from './serve-build.ts';
 import type { ServeOptions } from './serve-command.ts';
@@ -31,7 +32,7 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
   });
   try {
     for (const device of plan) await buildDevice(mapper, device, { ...options, say });
-    service = await serveNbd(mapper, { ...listening, ...(options.verbose && { onEvent }) });
+    service = await listen(mapper, { ...listening, ...(options.verbose && { onEvent }) });
     announce(mapper, service, options);
     say(`${await signals.stopped}: stopping (${describeWork(mapper, service)})`);
     await service.close();
@@ -48,6 +49,16 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
   }
 }
 
+async function listen(mapper: DeviceMapper, options: ServeNbdOptions): Promise<NbdService> {
+  try {
+    return await serveNbd(mapper, options);
+  } catch (error) {
+    if (!(error instanceof DmError) || error.code !== 'EPERM') throw error;
+    const advice = 'Give keys (--tls-cert or --tls-psk), or let everybody in with --insecure';
+    throw new CommandError(error.message, { details: [advice], cause: error });
+  }
+}
+
 /** For people; standard output stays for what programs read. */
 function say(line: string): void {
   process.stderr.write(`devmapper: ${line}\n`);
@@ -61,10 +72,10 @@ function onEvent(event: NbdServerEvent): void {
 }
 
 function announce(mapper: DeviceMapper, service: NbdService, options: ServeOptions): void {
-  const state = servedState(mapper, service);
-  process.stdout.write(options.json ? formatJson(state) : formatText(state, terminalStyle()));
   try {
     if (options.pidFile !== undefined) writeFileSync(options.pidFile, `${process.pid}\n`);
+    const state = servedState(mapper, service);
+    process.stdout.write(options.json ? formatJson(state) : formatText(state, terminalStyle()));
     if (options.readyFd !== undefined) writeSync(options.readyFd, 'ready\n');
   } catch (error) {
     throw new CommandError(`Cannot tell that the devices are served: ${because(error)}`, {
@@ -100,5 +111,7 @@ function forceEnd(mapper: DeviceMapper, service: NbdService | null, options: Ser
   for (const path of [service?.socketPath, options.pidFile]) {
     if (path) rmSync(path, { force: true });
   }
+  // Node's exit waits for its threads, and one that is asleep in a system call for an answer does not wake up for that.
+  if (service !== null && service.threadCount > 0) process.kill(process.pid, 'SIGKILL');
   process.exit(FAILURE_STATUS);
 }

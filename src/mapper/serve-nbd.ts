@@ -95,6 +95,11 @@ export class NbdService implements AsyncDisposable {
     return this.#server.status().connections.length;
   }
 
+  /** Connections that have a thread of their own now. */
+  get threadCount(): number {
+    return this.#plane?.status().length ?? 0;
+  }
+
   /** Under which a client finds the device, one for each address. */
   uris(name: string): string[] {
     return this.#addresses.map((address) =>

@@ -1,0 +1,427 @@
+/** `bin/devmapper serve` on real files, used by programs that nobody here wrote. */
+
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createPrng } from '../../src/base/prng.ts';
+import { requireTools } from '../../src/testing/tools.ts';
+import { run, ServeProcess, startProgram, succeed, temporaryFolder } from './serve-process.ts';
+
+const MiB = 1024 * 1024;
+
+/** Two images with random content and their concatenation, in the folder. */
+function makeImages(folder: string, seed = 1) {
+  mkdirSync(folder, { recursive: true });
+  const random = createPrng(seed);
+  const first = random.fill(new Uint8Array(3 * MiB));
+  const second = random.fill(new Uint8Array(5 * MiB + 512));
+  const paths = { a: join(folder, 'a.img'), b: join(folder, 'b.img'), both: join(folder, 'both') };
+  writeFileSync(paths.a, first);
+  writeFileSync(paths.b, second);
+  writeFileSync(paths.both, Buffer.concat([first, second]));
+  return paths;
+}
+
+const sectors = (path: string) => statSync(path).size / 512;
+
+requireTools(
+  'nbdcopy',
+  'qemu-img',
+  'nbdsh',
+  'nbdinfo',
+)('joined images', () => {
+  test('are the two images byte for byte, for every client', async () => {
+    using folder = temporaryFolder();
+    const { a, b, both } = makeImages(folder.path);
+    await using server = await ServeProcess.start(folder.path, a, b);
+    expect(server.devices).toEqual([
+      {
+        name: 'disk',
+        sizeBytes: 8 * MiB + 512,
+        readOnly: false,
+        table: [`0 ${sectors(a)} linear ${a} 0`, `${sectors(a)} ${sectors(b)} linear ${b} 0`],
+        uris: [`nbd+unix:///disk?socket=${folder.path}/nbd.sock`],
+      },
+    ]);
+    const uri = server.uri();
+    expect((await succeed('nbdinfo', '--size', uri)).trim()).toBe(String(8 * MiB + 512));
+    const copy = join(folder.path, 'copy');
+    await succeed('nbdcopy', uri, copy);
+    expect(readFileSync(copy).equals(readFileSync(both))).toBe(true);
+    await succeed('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', uri, both);
+    const script = `assert h.pread(${2 * MiB}, ${2 * MiB}) == open(${JSON.stringify(both)}, 'rb').read()[${2 * MiB}:${4 * MiB}]`;
+    await succeed('nbdsh', '-u', uri, '-c', script);
+    expect(await server.stop()).toBe(0);
+  });
+
+  test('take what a client writes, each its part', async () => {
+    using folder = temporaryFolder();
+    const { a, b, both } = makeImages(folder.path);
+    const other = makeImages(join(folder.path, 'other'), 2);
+    await using server = await ServeProcess.start(folder.path, a, b);
+    await succeed('nbdcopy', other.both, server.uri());
+    expect(await server.stop()).toBe(0);
+    expect(readFileSync(a).equals(readFileSync(other.a))).toBe(true);
+    expect(readFileSync(b).equals(readFileSync(other.b))).toBe(true);
+    expect(readFileSync(a).equals(readFileSync(both).subarray(0, 3 * MiB))).toBe(false);
+  });
+
+  test('say which bytes fill no sector', async () => {
+    using folder = temporaryFolder();
+    const { a, b } = makeImages(folder.path);
+    truncateSync(b, 1000);
+    await using server = await ServeProcess.start(folder.path, a, b);
+    expect(server.devices[0]!.sizeBytes).toBe(3 * MiB + 512);
+    expect(server.stderr).toContain(`${b} ends with 488 bytes that fill no sector of 512`);
+  });
+});
+
+requireTools(
+  'nbdcopy',
+  'nbdsh',
+  'qemu-io',
+)('devmapper serve', () => {
+  test('serves devices that stand on each other', async () => {
+    using folder = temporaryFolder();
+    const { a, b, both } = makeImages(folder.path);
+    const table = join(folder.path, 'base.table');
+    writeFileSync(table, `# two disks\n0 4096 linear ${a} 0\n\n4096 4096 linear ${b} 0\n`);
+    await using server = await ServeProcess.start(
+      folder.path,
+      ...['--name', 'base', '--table', table],
+      ...['--name', 'top', '--table', '0 2048 linear mapper/base 3072\\n2048 8 zero'],
+    );
+    expect(server.devices.map(({ name, table: rows }) => [name, ...rows])).toEqual([
+      ['base', `0 4096 linear ${a} 0`, `4096 4096 linear ${b} 0`],
+      ['top', '0 2048 linear 252:0 3072', '2048 8 zero '],
+    ]);
+    const copy = join(folder.path, 'copy');
+    await succeed('nbdcopy', server.uri('top'), copy);
+    const whole = readFileSync(both);
+    const expected = Buffer.concat([
+      whole.subarray(3072 * 512, 4096 * 512),
+      readFileSync(b).subarray(0, 1024 * 512),
+      Buffer.alloc(8 * 512),
+    ]);
+    expect(readFileSync(copy).equals(expected)).toBe(true);
+    expect(await server.stop()).toBe(0);
+    expect(server.stderr).toContain('flushed base, top');
+  });
+
+  test('listens on TCP, says where, and can be read-only', async () => {
+    using folder = temporaryFolder();
+    const { a, b, both } = makeImages(folder.path);
+    const words = ['--listen', 'localhost:0', '--read-only', a, b];
+    await using server = await ServeProcess.start(folder.path, ...words);
+    expect(server.socketPath).toBeNull();
+    expect(server.uri()).toMatch(/^nbd:\/\/localhost:\d+\/disk$/);
+    const script = [
+      'assert h.is_read_only()',
+      `assert h.pread(512, 0) == open(${JSON.stringify(both)}, 'rb').read(512)`,
+    ];
+    await succeed('nbdsh', '-u', server.uri(), ...script.flatMap((line) => ['-c', line]));
+    const written = await run('qemu-io', '-f', 'raw', '-c', 'write 0 512', server.uri());
+    expect(written.status).not.toBe(0);
+  });
+
+  test('two of them do not get into each other’s way', async () => {
+    using folder = temporaryFolder();
+    const { a, b } = makeImages(folder.path);
+    await using first = await ServeProcess.start(folder.path, a);
+    await using second = await ServeProcess.start(folder.path, b);
+    expect(first.socketPath).toBe(join(folder.path, 'nbd.sock'));
+    expect(second.socketPath).toMatch(/nbd-\d+\.sock$/);
+    const third = await run('devmapper', 'serve', '--socket', first.socketPath!, 'mem:1M');
+    expect(third).toMatchObject({ status: 1, stdout: '' });
+    expect(third.stderr).toMatch(/^devmapper: Cannot listen on .*: another server answers there/);
+    await succeed('nbdsh', '-u', first.uri(), '-c', 'h.pread(512, 0)');
+  });
+
+  test('clears away the socket of one that was killed', async () => {
+    using folder = temporaryFolder();
+    const { a } = makeImages(folder.path);
+    {
+      await using killed = await ServeProcess.start(folder.path, a);
+      killed.signal('SIGKILL');
+      await killed.ended();
+    }
+    expect(existsSync(join(folder.path, 'nbd.sock'))).toBe(true);
+    await using server = await ServeProcess.start(folder.path, a);
+    expect(server.socketPath).toBe(join(folder.path, 'nbd.sock'));
+  });
+
+  test('refuses images that somebody else writes, unless told', async () => {
+    using folder = temporaryFolder();
+    const { a } = makeImages(folder.path);
+    await using server = await ServeProcess.start(folder.path, a);
+    const second = await run('devmapper', 'serve', '--socket', join(folder.path, 's'), a);
+    expect(second).toMatchObject({ status: 1, stdout: '' });
+    expect(second.stderr).toContain(a);
+    expect(second.stderr).toContain('--no-lock');
+    const qemu = await run('qemu-io', '-f', 'raw', '-c', 'write 0 512', a);
+    expect(qemu.stderr + qemu.stdout).toMatch(/lock/);
+    await using unlocked = await ServeProcess.start(folder.path, '--no-lock', a);
+    expect(unlocked.devices).toHaveLength(1);
+    expect(server.devices).toHaveLength(1);
+  });
+
+  test('writes pid file and ready line, and takes them away', async () => {
+    using folder = temporaryFolder();
+    const pidFile = join(folder.path, 'pid');
+    await using server = await ServeProcess.start(
+      folder.path,
+      ...['--pid-file', pidFile, '--ready-fd', '2', 'mem:1M'],
+    );
+    expect(readFileSync(pidFile, 'utf8')).toBe(`${server.pid}\n`);
+    await server.said('ready\n');
+    expect(statSync(server.socketPath!).mode & 0o077).toBe(0);
+    await server.stop();
+    expect(existsSync(pidFile)).toBe(false);
+    expect(existsSync(server.socketPath!)).toBe(false);
+  });
+});
+
+requireTools('nbdsh')('stopping', () => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s ends it with 0', async (signal) => {
+    using folder = temporaryFolder();
+    await using server = await ServeProcess.start(folder.path, 'mem:1M');
+    server.signal(signal);
+    expect(await server.ended()).toBe(0);
+    expect(server.stderr).toContain(`${signal}: stopping`);
+    expect(server.stderr).toContain('flushed disk; stopped');
+  });
+
+  test('what was acknowledged while a client writes is in the files', async () => {
+    using folder = temporaryFolder();
+    const { a, b } = makeImages(folder.path);
+    await using server = await ServeProcess.start(folder.path, a, b);
+    // Counts what was acknowledged, one block after the other, until the server goes.
+    const script = `
+import sys
+done = 0
+try:
+    while True:
+        block = done % 2000
+        h.pwrite(done.to_bytes(4, 'big') * 1024, block * 4096)
+        done += 1
+        if done == 50: sys.stderr.write('writing\\n'); sys.stderr.flush()
+except nbd.Error:
+    pass
+print(done)`;
+    const writing = run('nbdsh', '-u', server.uri(), '-c', script);
+    await untilWritten(a);
+    expect(await server.stop()).toBe(0);
+    const done = Number((await writing).stdout);
+    expect(done).toBeGreaterThan(50);
+    const volume = Buffer.concat([readFileSync(a), readFileSync(b)]);
+    const last = Math.min(done, 2000);
+    for (let block = 0; block < last; block += 1) {
+      const rounds = Math.floor((done - 1 - block) / 2000);
+      const expected = block + rounds * 2000;
+      const found = volume.readUInt32BE(block * 4096);
+      // The request after the last acknowledged one may have been carried out too.
+      expect([expected, done]).toContain(found);
+    }
+  });
+});
+
+/** Until the first block of the image is what the script writes there. */
+async function untilWritten(path: string): Promise<void> {
+  while (readFileSync(path).readUInt32BE(60 * 4096) !== 60) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+requireTools('nbdkit', 'nbdsh')('a second signal', () => {
+  /** A device whose writes take seconds, and one write on its way. */
+  async function startSlow(folder: string, delaySeconds: number, ...options: string[]) {
+    const socket = join(folder, 'slow.sock');
+    const log = join(folder, 'log');
+    const filters = ['--filter=log', '--filter=delay'];
+    const settings = [`logfile=${log}`, `wdelay=${delaySeconds}`];
+    const words = ['-U', socket, ...filters, 'memory', '1M', ...settings];
+    const table = `0 2048 linear nbd+unix:///?socket=${socket} 0`;
+    const slow = startProgram('nbdkit', '-f', ...words);
+    await slow.until(() => answers(socket));
+    const server = await ServeProcess.start(folder, '--table', table, ...options);
+    const writing = run('nbdsh', '-u', server.uri(), '-c', "h.pwrite(b'x' * 512, 0)");
+    await slow.until(() => readFileSync(log, 'utf8').includes('Write'));
+    const dispose = async () => {
+      await server[Symbol.asyncDispose]();
+      slow.kill();
+      await writing;
+    };
+    return { server, [Symbol.asyncDispose]: dispose };
+  }
+
+  test('says what is waited for; the drain goes on', async () => {
+    using folder = temporaryFolder();
+    await using slow = await startSlow(folder.path, 3);
+    const { server } = slow;
+    server.signal('SIGTERM');
+    await server.said('SIGTERM: stopping');
+    server.signal('SIGTERM');
+    await server.said('Still stopping');
+    expect(server.stderr).toMatch(/Still stopping: .*disk: 1 request under way/);
+    expect(await server.ended()).toBe(0);
+    expect(server.stderr).toContain('flushed disk; stopped');
+  });
+
+  test.each<[string, string[], (number | null)[]]>([
+    ['with 1', ['--no-workers'], [1]],
+    // A thread that waits for its answer can keep Node from exiting; then the process kills itself.
+    ['at once, whatever its threads wait for', [], [1, null]],
+  ])('a third one gives up %s', async (_how, options, statuses) => {
+    using folder = temporaryFolder();
+    await using slow = await startSlow(folder.path, 60, ...options);
+    const { server } = slow;
+    for (const answer of ['SIGTERM: stopping', 'Still stopping', 'gave up on']) {
+      server.signal('SIGTERM');
+      await server.said(answer);
+    }
+    expect(statuses).toContain(await server.ended());
+    expect(existsSync(server.socketPath!)).toBe(false);
+  });
+});
+
+requireTools('nbdinfo', 'openssl')('TLS', () => {
+  test('with a pre-shared key, which the URI leads to', async () => {
+    using folder = temporaryFolder();
+    const keys = join(folder.path, 'keys');
+    writeFileSync(keys, `alice:${'ab'.repeat(32)}\n`);
+    await using server = await ServeProcess.start(folder.path, '--tls-psk', keys, 'mem:1M');
+    expect(server.uri()).toContain('nbds+unix://alice@/disk?');
+    expect((await succeed('nbdinfo', '--size', server.uri())).trim()).toBe('1048576');
+    const plain = `nbd+unix:///disk?socket=${server.socketPath}`;
+    expect((await run('nbdinfo', '--size', plain)).status).not.toBe(0);
+  });
+
+  test('with certificates, of the client too', async () => {
+    using folder = temporaryFolder();
+    const { path } = folder;
+    makeCertificates(path);
+    const words = ['server-cert.pem', 'server-key.pem', 'ca-cert.pem'].map((name) =>
+      join(path, name),
+    );
+    const options = ['--tls-cert', words[0]!, '--tls-key', words[1]!, '--tls-ca', words[2]!];
+    const listen = ['--listen', 'localhost:0', '--tls-verify-peer'];
+    await using server = await ServeProcess.start(path, ...options, ...listen, 'mem:1M');
+    expect(server.uri()).toMatch(/^nbds:\/\/localhost:\d+\/disk$/);
+    const uri = `${server.uri()}?tls-certificates=${path}`;
+    expect((await succeed('nbdinfo', '--size', uri)).trim()).toBe('1048576');
+    rmSync(join(path, 'client-cert.pem'));
+    expect((await run('nbdinfo', '--size', uri)).status).not.toBe(0);
+  });
+
+  test('is needed where others can connect, unless told', async () => {
+    const open = await run('devmapper', 'serve', '--listen', '0.0.0.0:0', 'mem:1M');
+    expect(open).toMatchObject({ status: 1, stdout: '' });
+    expect(open.stderr).toMatch(/others can reach it and TLS is not required/);
+    expect(open.stderr).toMatch(/--tls-cert.*--insecure/);
+  });
+});
+
+async function answers(socket: string): Promise<boolean> {
+  return (await run('nbdinfo', '--can', 'connect', `nbd+unix:///?socket=${socket}`)).status === 0;
+}
+
+/** An authority, a server's and a client's certificate, named as libnbd expects them. */
+function makeCertificates(folder: string): void {
+  const openssl = (...words: string[]) =>
+    execFileSync('openssl', words, { cwd: folder, stdio: 'ignore' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-subj',
+    '/CN=ca',
+    '-keyout',
+    'ca-key.pem',
+    '-out',
+    'ca-cert.pem',
+  );
+  for (const name of ['server', 'client']) {
+    const names = name === 'server' ? ['-addext', 'subjectAltName=DNS:localhost'] : [];
+    const authority = ['-CA', 'ca-cert.pem', '-CAkey', 'ca-key.pem'];
+    const out = ['-keyout', `${name}-key.pem`, '-out', `${name}-cert.pem`];
+    openssl('req', '-x509', ...key, ...authority, '-subj', `/CN=${name}`, ...names, ...out);
+  }
+}
+
+describe('refusals', () => {
+  const refused: [string, string[], number, RegExp[]][] = [
+    ['nothing', ['serve'], 2, [/Nothing to serve/, /devmapper serve a\.img b\.img/]],
+    ['an unknown command', ['serv'], 2, [/unknown command 'serv'.*Did you mean serve/]],
+    ['an unknown option', ['serve', '--tabel', 'x'], 2, [/unknown option '--tabel'/]],
+    ['a bad number', ['serve', '--spin', 'x', 'mem:1M'], 2, [/spin.*'x' is invalid/]],
+    ['a bad address', ['serve', '--listen', 'a:b', 'mem:1M'], 2, [/expected HOST:PORT/]],
+    ['an image that is not there', ['serve', '/no/a.img'], 1, [/\/no\/a\.img/, /--table TABLE/]],
+    ['a directory', ['serve', '/tmp'], 1, [/Cannot join \/tmp: .*directory/]],
+    ['no row, no file', ['serve', '--table', 'linear'], 2, [/neither a row nor a file/]],
+    [
+      'bad arguments',
+      ['serve', '--table', '0 8 zero\n8 8 linear mem:1M x'],
+      1,
+      [
+        /Cannot create disk: linear: Invalid device sector/,
+        /line 2: 8 8 linear mem:1M x/,
+        /takes: <device> <offset>/,
+      ],
+    ],
+    ['a gap', ['serve', '--table', '0 8 zero\n9 8 zero'], 1, [/[Gg]ap in table/, /line 2/]],
+    [
+      'an unknown target',
+      ['serve', '--table', '0 8 lineer x'],
+      1,
+      [/unknown target type/, /devmapper targets/],
+    ],
+    ['a row that is none', ['serve', '--table', '0 8 zero\nx'], 1, [/line 2 of table/]],
+    ['a device that is not there', ['serve', '--table', '0 8 linear mapper/x 0'], 1, [/named "x"/]],
+    ['itself', ['serve', 'x', '--table', '0 8 linear mapper/x 0'], 1, [/cannot stand on itself/]],
+    ['a bad name', ['serve', 'a/b', '--table', '0 8 zero'], 1, [/contains "\/"/]],
+    ['one that is too small', ['serve', '--table', '0 4096 linear mem:1M 0'], 1, [/too small/]],
+  ];
+  test.each(refused)('%s', async (_what, words, status, messages) => {
+    const result = await run('devmapper', ...words);
+    expect(result.stderr).toMatch(/^devmapper: /);
+    for (const message of messages) expect(result.stderr).toMatch(message);
+    expect(result.stderr).not.toMatch(/^\s+at /m);
+    expect(result).toMatchObject({ status, stdout: '' });
+  });
+});
+
+describe('devmapper', () => {
+  test('targets prints what dmsetup prints', async () => {
+    const lines = (await succeed('devmapper', 'targets')).trim().split('\n');
+    expect(lines).toContain('striped          v1.7.0');
+    const verbose = await succeed('devmapper', 'targets', '-v');
+    expect(verbose).toContain('<start> <length> linear <device> <offset>');
+    const { targets } = JSON.parse(await succeed('devmapper', 'targets', '--json')) as {
+      targets: { name: string; version: string }[];
+    };
+    expect(targets.map(({ name, version }) => `${name.padEnd(16)} v${version}`)).toEqual(lines);
+  });
+
+  test('has help with examples everywhere, and a version', async () => {
+    for (const words of [
+      ['--help'],
+      ['serve', '--help'],
+      ['targets', '--help'],
+      ['help', 'serve'],
+    ]) {
+      expect(await succeed('devmapper', ...words)).toContain('Examples:');
+    }
+    expect(await succeed('devmapper', '--version')).toMatch(/^devmapper \d+\.\d+\.\d+\n$/);
+    expect((await run('devmapper')).status).toBe(2);
+  });
+});

@@ -1,0 +1,100 @@
+/** The main job against a real kernel: our volume as its disk, and its own NBD client against our server. */
+
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { requireTools } from '../../src/testing/tools.ts';
+import { ServeProcess, succeed, temporaryFolder } from '../interop/serve-process.ts';
+import { requireKernel, runInKernel } from './kernel.ts';
+
+const MiB = 1024 * 1024;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function makeImage(folder: string, name: string, sizeBytes: number): string {
+  const path = join(folder, name);
+  const fd = openSync(path, 'w');
+  ftruncateSync(fd, sizeBytes);
+  closeSync(fd);
+  return path;
+}
+
+requireTools('fsck.ext4', 'debugfs')('tools for ext4', () => {
+  requireKernel()('our volume as the disk of a real kernel', () => {
+    test('a file system made and filled there is clean in the images here', async () => {
+      using folder = temporaryFolder();
+      const a = makeImage(folder.path, 'a.img', 24 * MiB);
+      const b = makeImage(folder.path, 'b.img', 40 * MiB);
+      await using server = await ServeProcess.start(folder.path, a, b);
+      const { status, stdout, stderr } = await runInKernel({
+        disks: [server.uri()],
+        script: `set -e
+          blockdev --getsize64 /dev/vda
+          mkfs.ext4 -q /dev/vda
+          mount /dev/vda /mnt
+          head -c 30000000 /dev/urandom > /mnt/random
+          for i in $(seq 200); do echo "file $i" > /mnt/small-$i; done
+          rm /mnt/small-1*
+          sync
+          sha256sum < /mnt/random
+          fstrim -v /mnt >&2
+          umount /mnt`,
+      });
+      expect({ status, stderr }).toMatchObject({ status: 0 });
+      expect(await server.stop()).toBe(0);
+
+      const [size, sum] = stdout.trim().split('\n');
+      expect(size).toBe(String(64 * MiB));
+      const joined = join(folder.path, 'joined');
+      writeFileSync(joined, Buffer.concat([readFileSync(a), readFileSync(b)]));
+      await succeed('fsck.ext4', '-f', '-n', joined);
+      const dumped = join(folder.path, 'random');
+      await succeed('debugfs', '-R', `dump random ${dumped}`, joined);
+      expect(execFileSync('sha256sum', { input: readFileSync(dumped), encoding: 'utf8' })).toBe(
+        `${sum}\n`,
+      );
+      expect(await succeed('debugfs', '-R', 'cat small-200', joined)).toBe('file 200\n');
+    });
+  });
+
+  requireKernel()('the client in the kernel', () => {
+    test('nbd-client attaches what devmapper serves beside it', async () => {
+      using folder = temporaryFolder();
+      const share = join(folder.path, 'share');
+      mkdirSync(share);
+      const { status, stdout, stderr } = await runInKernel({
+        shareDir: share,
+        script: `set -e
+          truncate -s 8M /tmp/a.img
+          truncate -s 8M /tmp/b.img
+          ${process.execPath} ${root}bin/devmapper serve --json --socket /tmp/nbd.sock \\
+            /tmp/a.img /tmp/b.img > /tmp/served &
+          server=$!
+          until [ -s /tmp/served ]; do sleep 0.2; kill -0 $server; done
+          nbd-client -unix /tmp/nbd.sock -N disk /dev/nbd0 >&2
+          blockdev --getsize64 /dev/nbd0
+          mkfs.ext4 -q /dev/nbd0
+          mount /dev/nbd0 /mnt
+          echo hello > /mnt/greeting
+          umount /mnt
+          printf BORDER | dd of=/dev/nbd0 bs=1 seek=$((8 * 1024 * 1024 - 3)) conv=fsync 2>/dev/null
+          nbd-client -d /dev/nbd0 >&2
+          kill $server
+          wait $server
+          tail -c 3 /tmp/a.img; head -c 3 /tmp/b.img; echo
+          cat /tmp/a.img /tmp/b.img > /share/joined`,
+      });
+      expect({ status, stderr }).toMatchObject({ status: 0 });
+      expect(stdout).toBe(`${16 * MiB}\nBORDER\n`);
+      expect(await succeed('debugfs', '-R', 'cat greeting', join(share, 'joined'))).toBe('hello\n');
+    });
+  });
+});
