@@ -164,6 +164,12 @@ export class FakeConnection {
     this.#wire.destroy();
   }
 
+  /** Closes behind what was sent. */
+  hangUp(): void {
+    this.#stage = 'closed';
+    this.#wire.end();
+  }
+
   #take(lengthBytes: number): Uint8Array | null {
     if (this.#input.length < lengthBytes) return null;
     const taken = this.#input.slice(0, lengthBytes);
