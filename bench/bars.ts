@@ -1,6 +1,7 @@
 /** What the project promises about its speed, and whether a run kept it. */
 
 import type { Comparisons } from './comparisons.ts';
+import { ROWS } from './jobs.ts';
 import { OURS } from './servers.ts';
 import { meanRatio, type RowResult, type SideBySide } from './side-by-side.ts';
 
@@ -19,7 +20,9 @@ export interface Bar {
 export function judgeRows(results: readonly RowResult[]): Bar[] {
   const bars: Bar[] = [];
   const mean = meanRatio(results);
-  if (mean !== null) {
+  const isWhole =
+    results.filter(({ row }) => row.counts).length === ROWS.filter(({ counts }) => counts).length;
+  if (mean !== null && isWhole) {
     bars.push(atLeast('geometric mean of the ratios to the best peer', mean, MEAN_RATIO_MIN));
   }
   for (const { row, ratio } of results) {
