@@ -22,8 +22,17 @@ export interface TlsOptions {
   psk?: ReadonlyMap<string, Uint8Array>;
 }
 
-/** OpenSSL leaves key exchange by pre-shared key out unless it is asked for. */
-const PSK_CIPHERS = `${tls.DEFAULT_CIPHERS}:kECDHEPSK:kDHEPSK:kPSK:!NULL:!CBC3`;
+/**
+ * OpenSSL leaves key exchange by pre-shared key out unless it is asked for. With TLS 1.3 such keys go with SHA-256, so that
+ * these suites come first: else a server that has a certificate too would choose another hash and ignore the key.
+ */
+const PSK_CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  ...tls.DEFAULT_CIPHERS.split(':').filter((name) => !name.startsWith('TLS_')),
+  'kECDHEPSK:kDHEPSK:kPSK:!NULL',
+].join(':');
 
 /** Reads `user:hexadecimal key` lines, as `psktool` and `qemu-img` have them. Never puts a key into a message. */
 export function parsePskFile(text: string): ReadonlyMap<string, Uint8Array> {
@@ -62,7 +71,14 @@ export class TlsStarter {
   start(socket: Socket, onSecure: SecureCallback, onInsecure: InsecureCallback): void {
     // A server of its own that never listens: it checks certificates and keys, and its events are about this client alone.
     const server = tls.createServer(this.#options);
-    server.once('secureConnection', onSecure);
+    server.once('secureConnection', (stream) => {
+      if (!this.#options.requestCert || stream.authorized) {
+        onSecure(stream);
+        return;
+      }
+      stream.destroy();
+      onInsecure(`the client's certificate is not trusted: ${String(stream.authorizationError)}`);
+    });
     server.once('tlsClientError', (error) => onInsecure(error.message));
     server.emit('connection', socket);
   }
@@ -88,7 +104,8 @@ function certificateOptions(given: NonNullable<TlsOptions['certificate']>): tls.
     key: toPem(given.key),
     ...(clientAuthority !== undefined && { ca: toPem(clientAuthority) }),
     requestCert: verifyClients,
-    rejectUnauthorized: verifyClients,
+    // Looked at in `start`, which can say why; Node would only hang up.
+    rejectUnauthorized: false,
   };
 }
 
