@@ -34,7 +34,7 @@ import { testSeed, withSeed } from '../../src/testing/seed.ts';
 import { submitBio } from '../../src/testing/submit.ts';
 import { type TestDisk, TestDisks } from '../../src/testing/test-disk.ts';
 
-const RUN_COUNT = Number(process.env['DEVMAPPER_SIM_RUNS'] ?? 40);
+const RUN_COUNT = Number(process.env['DEVMAPPER_SIM_RUNS'] ?? 12);
 const WORKER_COUNT = 5;
 const REQUEST_COUNT = 60;
 const CHANGE_COUNT = 25;
