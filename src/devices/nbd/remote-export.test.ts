@@ -80,7 +80,7 @@ describe('a lost connection', () => {
     expect(data).toEqual(bytes.subarray(9 * 512, 10 * 512));
   });
 
-  test('with another connection up, replays go there at once', async () => {
+  test('with others up, what was in flight waits for the next attempt to connect', async () => {
     const r = await rig({ flags: MULTI });
     expect(r.device.remote.connectionCount).toBe(4);
     r.holds = true;
@@ -88,11 +88,39 @@ describe('a lost connection', () => {
     await r.settle();
     r.holds = false;
     r.held[0]!.connection.close();
-    await r.settle();
-    expect(await bio.ended).toBe(0);
+    await r.pass(50);
     expect(r.device.remote.connectionCount).toBe(3);
-    await r.pass(200);
+    expect(await r.run(Op.read)).toBe(0);
+    expect(bio.bio.endCount).toBe(0);
+    await r.pass(100);
+    expect(await bio.ended).toBe(0);
     expect(r.device.remote.connectionCount).toBe(4);
+  });
+
+  test('when that attempt fails, those that are up have proved themselves', async () => {
+    const r = await rig({ flags: MULTI });
+    r.holds = true;
+    const bios = [r.start(Op.write, { data: filled(5) }), r.start(Op.flush)];
+    await r.settle();
+    r.holds = false;
+    r.server.down = true;
+    for (const { connection } of r.held) connection.close();
+    await r.pass(150);
+    expect(await Promise.all(bios.map(({ ended }) => ended))).toEqual([0, 0]);
+  });
+
+  test('when all connections go one after the other, that is one loss', async () => {
+    const r = await rig({ flags: MULTI });
+    r.holds = true;
+    const bios = Array.from({ length: 12 }, (_, sector) => r.start(Op.read, { sector }));
+    await r.settle();
+    r.holds = false;
+    for (const connection of r.server.openConnections) {
+      connection.close();
+      await r.settle();
+    }
+    await r.pass(200);
+    expect(await Promise.all(bios.map(({ ended }) => ended))).toEqual(bios.map(() => 0));
   });
 
   test('a server that says it is shutting down is left, and the request goes to the next', async () => {

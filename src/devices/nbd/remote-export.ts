@@ -52,6 +52,11 @@ export class RemoteExport implements LinkOwner {
   readonly #clock: Clock;
   readonly #links: Link[];
   readonly #waiting = new RequestQueue();
+  /**
+   * Were in flight when a connection was lost. They wait until an attempt to connect has shown how things are: where one
+   * connection of several is lost, the others often follow, and a request must not meet that twice.
+   */
+  readonly #lost = new RequestQueue();
   /** Accepted and not ended. */
   #pendingCount = 0;
   /** Writes acknowledged without being durable, counted; and how many of them a flush has covered. */
@@ -134,9 +139,13 @@ export class RemoteExport implements LinkOwner {
       }
       request.coveredSerial = this.#writeSerial;
     }
+    this.#transmit(link, request);
+    return true;
+  }
+
+  #transmit(link: Link, request: RemoteRequest): void {
     request.sentTick = this.#tick;
     link.connection!.send(request);
-    return true;
   }
 
   #idlestLink(): Link | null {
@@ -228,11 +237,24 @@ export class RemoteExport implements LinkOwner {
     this.#lastUpTick = this.#tick;
     if (this.#everLost) this.#report('connected again');
     this.#offline = false;
+    this.#releaseLost(link);
     this.#dispatchWaiting();
   }
 
   connectFailed(_link: Link, error: DmError): void {
     this.#report(error.message);
+    // Those that are up have outlived the loss.
+    if (this.connectionCount > 0) this.#releaseLost(null);
+    this.#dispatchWaiting();
+  }
+
+  /** To the connection that has just been made, which is the surest; the rest to whichever has room. */
+  #releaseLost(fresh: Link | null): void {
+    for (const request of this.#lost.takeAll()) {
+      if (fresh?.connection?.hasRoom && request.command !== Command.flush)
+        this.#transmit(fresh, request);
+      else this.#waiting.unshift(request);
+    }
   }
 
   linkDown(_link: Link, unanswered: RemoteRequest[], cause: Error): void {
@@ -257,7 +279,7 @@ export class RemoteExport implements LinkOwner {
       return;
     }
     request.replayed = true;
-    this.#waiting.unshift(request);
+    this.#lost.push(request);
   }
 
   #fail(reason: string): void {
@@ -269,7 +291,8 @@ export class RemoteExport implements LinkOwner {
   }
 
   #endWaiting(errno: number): void {
-    for (const request of this.#waiting.takeIf(() => true)) this.#end(request, errno);
+    const requests = [...this.#lost.takeAll(), ...this.#waiting.takeAll()];
+    for (const request of requests) this.#end(request, errno);
   }
 
   #report(message: string): void {

@@ -99,10 +99,6 @@ export class RequestQueue {
     this.#tail ??= request;
   }
 
-  peek(): RemoteRequest | null {
-    return this.#head;
-  }
-
   shift(): RemoteRequest | null {
     const request = this.#head;
     if (!request) return null;
@@ -112,18 +108,10 @@ export class RequestQueue {
     return request;
   }
 
-  /** Takes out everything for which `test` holds. */
-  takeIf(test: (request: RemoteRequest) => boolean): RemoteRequest[] {
+  /** Empties it. */
+  takeAll(): RemoteRequest[] {
     const taken: RemoteRequest[] = [];
-    let left = this.#head;
-    this.#head = null;
-    this.#tail = null;
-    while (left) {
-      const request = left;
-      left = left.next;
-      if (test(request)) taken.push(request);
-      else this.push(request);
-    }
+    for (let request = this.shift(); request; request = this.shift()) taken.push(request);
     return taken;
   }
 }
