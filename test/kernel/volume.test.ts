@@ -1,23 +1,14 @@
 /** The main job against a real kernel: our volume as its disk, and its own NBD client against our server. */
 
 import { execFileSync } from 'node:child_process';
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { requireTools } from '../../src/testing/tools.ts';
 import { ServeProcess, succeed, temporaryFolder } from '../interop/serve-process.ts';
 import { requireKernel, runInKernel } from './kernel.ts';
 
 const MiB = 1024 * 1024;
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 function makeImage(folder: string, name: string, sizeBytes: number): string {
   const path = join(folder, name);
@@ -65,36 +56,34 @@ requireTools('fsck.ext4', 'debugfs')('tools for ext4', () => {
     });
   });
 
-  requireKernel()('the client in the kernel', () => {
-    test('nbd-client attaches what devmapper serves beside it', async () => {
+  requireKernel()('the NBD client in the kernel', () => {
+    test('attaches our volume, and what it writes lands in the images', async () => {
       using folder = temporaryFolder();
-      const share = join(folder.path, 'share');
-      mkdirSync(share);
+      const a = makeImage(folder.path, 'a.img', 8 * MiB);
+      const b = makeImage(folder.path, 'b.img', 8 * MiB);
+      await using server = await ServeProcess.start(folder.path, '--listen', '127.0.0.1:0', a, b);
+      const port = new URL(server.uri()).port;
+      const border = 8 * MiB - 3;
       const { status, stdout, stderr } = await runInKernel({
-        shareDir: share,
+        network: true,
         script: `set -e
-          truncate -s 8M /tmp/a.img
-          truncate -s 8M /tmp/b.img
-          ${process.execPath} ${root}bin/devmapper serve --json --socket /tmp/nbd.sock \\
-            /tmp/a.img /tmp/b.img > /tmp/served &
-          server=$!
-          until [ -s /tmp/served ]; do sleep 0.2; kill -0 $server; done
-          nbd-client -unix /tmp/nbd.sock -N disk /dev/nbd0 >&2
+          nbd-client 10.0.2.2 ${port} /dev/nbd0 -N disk >&2
           blockdev --getsize64 /dev/nbd0
           mkfs.ext4 -q /dev/nbd0
           mount /dev/nbd0 /mnt
           echo hello > /mnt/greeting
           umount /mnt
-          printf BORDER | dd of=/dev/nbd0 bs=1 seek=$((8 * 1024 * 1024 - 3)) conv=fsync 2>/dev/null
-          nbd-client -d /dev/nbd0 >&2
-          kill $server
-          wait $server
-          tail -c 3 /tmp/a.img; head -c 3 /tmp/b.img; echo
-          cat /tmp/a.img /tmp/b.img > /share/joined`,
+          blkdiscard -o ${4 * MiB} -l ${MiB} /dev/nbd0
+          printf BORDER | dd of=/dev/nbd0 bs=1 seek=${border} conv=fsync status=none
+          nbd-client -d /dev/nbd0 >&2`,
       });
       expect({ status, stderr }).toMatchObject({ status: 0 });
-      expect(stdout).toBe(`${16 * MiB}\nBORDER\n`);
-      expect(await succeed('debugfs', '-R', 'cat greeting', join(share, 'joined'))).toBe('hello\n');
+      expect(stdout).toBe(`${16 * MiB}\n`);
+      expect(await server.stop()).toBe(0);
+      const joined = join(folder.path, 'joined');
+      writeFileSync(joined, Buffer.concat([readFileSync(a), readFileSync(b)]));
+      expect(readFileSync(joined).toString('latin1', border, border + 6)).toBe('BORDER');
+      expect(await succeed('debugfs', '-R', 'cat greeting', joined)).toBe('hello\n');
     });
   });
 });
