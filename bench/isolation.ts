@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { sleep, systemClock } from '../src/base/clock.ts';
 import { SECTOR_BYTES } from '../src/base/units.ts';
 import { createImages } from './images.ts';
-import { type FioJob, fioReport } from './jobs.ts';
+import { type FioJob, type FioPart, fioReport } from './jobs.ts';
 import { formatTable } from './report.ts';
 import { RunningServer, serveCommand, socketPath } from './servers.ts';
-import { median } from './statistics.ts';
+import { median, pacedPercentile } from './statistics.ts';
 import { progress, requirePrograms, run } from './tools.ts';
 
 /**
@@ -50,6 +50,8 @@ const SLOW_DISK_SECTORS = (4 * 2 ** 30) / SECTOR_BYTES;
 const FAST_DISK_BYTES = 32 * 2 ** 20;
 /** Requests to `fast` come at a steady pace that leaves both processors idle half of the time, or fio's own turn would be measured. */
 const FAST_PER_SECOND = 2000;
+/** A server that lets `fast` wait for `slow` ends sooner than that. */
+const LOAD_LIMIT_SECONDS = 120;
 const MOUNT_LIMIT_MS = 10_000;
 const POLL_MS = 20;
 
@@ -137,10 +139,8 @@ async function measureRounds(
     round < options.rounds || (round < 3 * options.rounds && riseMs() > RISE_MS_MAX);
   for (let round = 0; isOpen(round); round += 1) {
     quietMs.push(await fastP99Ms(server, options));
-    const load = keepSlowBusy(server, options);
-    await sleep(systemClock, 2 * DELAY_MS);
-    loadedMs.push(await fastP99Ms(server, options));
-    const { requests, medianMs } = await load;
+    const { p99Ms, requests, medianMs } = await measureLoaded(server, options);
+    loadedMs.push(p99Ms);
     slowRequests += requests;
     slowLatencies.push(medianMs);
     progress(
@@ -160,36 +160,40 @@ async function measureRounds(
 async function fastP99Ms(server: RunningServer, options: IsolationOptions): Promise<number> {
   const job: FioJob = { kind: 'fio', rw: options.operation, block: '4k', depth: 1 };
   const context = { uri: server.uri('fast'), seconds: options.seconds, folder: options.folder };
-  const report = await fioReport(job, context, [`--rate_iops=${FAST_PER_SECOND}`]);
-  return percentileMs(options.operation === 'randread' ? report.read : report.write, '99.000000');
+  const report = await fioReport(job, context, { extra: [`--rate_iops=${FAST_PER_SECOND}`] });
+  const { clat_ns: latency } = options.operation === 'randread' ? report.read : report.write;
+  const counts = Object.entries(latency.bins ?? {}).map(([ns, count]): [number, number] => [
+    Number(ns),
+    count,
+  ]);
+  const interval = 1e9 / FAST_PER_SECOND;
+  return pacedPercentile(new Map(counts), { interval, percentile: 0.99 }) / 1e6;
 }
 
-/** Reads and writes `slow`, from before the measurement of `fast` until after it. */
-async function keepSlowBusy(server: RunningServer, { folder, seconds }: IsolationOptions) {
-  const context = { uri: server.uri('slow'), seconds: seconds + 6 * (DELAY_MS / 1e3), folder };
+/** `slow` is read and written from before the measurement of `fast` until it is over, however long that takes. */
+async function measureLoaded(server: RunningServer, options: IsolationOptions) {
+  const context = { uri: server.uri('slow'), seconds: LOAD_LIMIT_SECONDS, folder: options.folder };
+  const measurement = sleep(systemClock, 3 * DELAY_MS).then(() => fastP99Ms(server, options));
+  const until = measurement.catch(() => undefined);
   const loads = await Promise.all(
     (['randread', 'randwrite'] as const).map(async (rw) => {
-      const report = await fioReport({ kind: 'fio', rw, block: '4k', depth: 32 }, context);
+      const job: FioJob = { kind: 'fio', rw, block: '4k', depth: 32 };
+      const report = await fioReport(job, context, { until });
       const part = rw === 'randread' ? report.read : report.write;
-      return {
-        requests: part.io_bytes / 4096,
-        medianMs: percentileMs(part, '50.000000'),
-      };
+      return { requests: part.io_bytes / 4096, medianMs: medianLatencyMs(part) };
     }),
   );
   return {
+    p99Ms: await measurement,
     requests: loads.reduce((sum, { requests }) => sum + requests, 0),
     medianMs: Math.min(...loads.map(({ medianMs }) => medianMs)),
   };
 }
 
-function percentileMs(
-  part: { clat_ns: { percentile?: Record<string, number> } },
-  percentile: string,
-): number {
-  const value = part.clat_ns.percentile?.[percentile];
-  if (value === undefined) throw new Error('fio answered no request in time');
-  return value / 1e6;
+/** Infinity when nothing was answered before the end. */
+function medianLatencyMs({ clat_ns: { percentile } }: FioPart): number {
+  const medianNs = percentile?.['50.000000'];
+  return medianNs === undefined ? Number.POSITIVE_INFINITY : medianNs / 1e6;
 }
 
 /** All variants; whether each kept the bar. */

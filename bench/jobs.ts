@@ -123,7 +123,8 @@ export interface FioPart {
   iops: number;
   /** ms */
   runtime: number;
-  clat_ns: { percentile?: Record<string, number> };
+  /** `bins`: how many requests took so many nanoseconds. */
+  clat_ns: { percentile?: Record<string, number>; bins?: Record<string, number> };
 }
 
 export interface FioReport {
@@ -133,16 +134,18 @@ export interface FioReport {
 
 let reportCount = 0;
 
-/** Runs one job against one export. Extra arguments go to fio as they are. */
+const EINTR = 4;
+
+/** Runs one job against one export, for its time or `until` something. Extra arguments go to fio as they are. */
 export async function fioReport(
   job: FioJob,
   context: Pick<JobContext, 'uri' | 'seconds' | 'folder'>,
-  extra: readonly string[] = [],
+  { extra = [], until }: { extra?: readonly string[]; until?: Promise<unknown> } = {},
 ): Promise<FioReport> {
   reportCount += 1;
   // Not on standard output: fio's nbd engine prints its own lines there.
   const output = join(context.folder, `fio-${process.pid}-${reportCount}.json`);
-  const { stderr } = await run('fio', [
+  const args = [
     '--name=job',
     '--ioengine=nbd',
     `--uri=${context.uri}`,
@@ -153,17 +156,18 @@ export async function fioReport(
     '--size=100%',
     '--time_based=1',
     `--runtime=${Math.round(context.seconds * 1000)}ms`,
-    '--output-format=json',
+    '--output-format=json+',
     `--output=${output}`,
     ...extra,
-  ]);
+  ];
+  const { stderr } = await run('fio', args, until);
   const text = readFileSync(output, 'utf8');
   rmSync(output);
   const parsed = JSON.parse(text.slice(text.indexOf('{'))) as {
     jobs: (FioReport & { error: number })[];
   };
   const result = parsed.jobs[0];
-  if (result === undefined || result.error !== 0)
+  if (result === undefined || (result.error !== 0 && !(until && result.error === EINTR)))
     throw new Error(`fio failed with error ${result?.error} on ${context.uri}\n${stderr}`);
   return result;
 }

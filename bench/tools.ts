@@ -27,12 +27,24 @@ export interface Output {
   stderr: string;
 }
 
-/** Runs a program to its end; rejects with what it printed unless it exits 0. */
-export function run(program: string, args: readonly string[]): Promise<Output> {
+/**
+ * Runs a program to its end; rejects with what it printed unless it exits 0. One that is interrupted, when `until` resolves,
+ * may end as it likes.
+ */
+export function run(
+  program: string,
+  args: readonly string[],
+  until?: Promise<unknown>,
+): Promise<Output> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
+    let interrupted = false;
+    void until?.then(() => {
+      interrupted = true;
+      child.kill('SIGINT');
+    });
     child.stdout.on('data', (text) => {
       stdout += text;
     });
@@ -41,7 +53,7 @@ export function run(program: string, args: readonly string[]): Promise<Output> {
     });
     child.on('error', reject);
     child.on('close', (status, signal) => {
-      if (status === 0) resolve({ stdout, stderr });
+      if (status === 0 || interrupted) resolve({ stdout, stderr });
       else reject(new Error(`${program} ${args.join(' ')}: ${signal ?? status}\n${stderr}`));
     });
   });
