@@ -242,9 +242,12 @@ export class RemoteExport implements LinkOwner {
   }
 
   connectFailed(_link: Link, error: DmError): void {
-    this.#report(error.message);
+    if (this.connectionCount === 0) {
+      this.#report(error.message);
+      return;
+    }
     // Those that are up have outlived the loss.
-    if (this.connectionCount > 0) this.#releaseLost(null);
+    this.#releaseLost(null);
     this.#dispatchWaiting();
   }
 
