@@ -16,6 +16,8 @@ import { duplexPair } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Command, NbdError, Option, OptionReply } from '../../protocols/nbd/constants.ts';
 import { encodeOption } from '../../protocols/nbd/handshake.ts';
+import { encodeInfoRequest } from '../../protocols/nbd/info.ts';
+import { encodeRequest } from '../../protocols/nbd/request.ts';
 import { NbdPeer } from '../../testing/nbd-peer.ts';
 import { type TestDisk, TestDisks } from '../../testing/test-disk.ts';
 import { fixedExports } from './exports.ts';
@@ -290,6 +292,20 @@ describe('closing', () => {
     expect(await closed).toBe(true);
     await peer.hangUp();
   });
+});
+
+test('a request that comes together with GO is answered', async () => {
+  const path = join(folder, 'nbd.sock');
+  await createNbdServer().listenUnix(path);
+  const peer = await dial(path);
+  await peer.greet();
+  const request = Buffer.alloc(28);
+  const fields = { flags: 0, command: 0, cookieHigh: 0, cookieLow: 5, offsetBytes: 0 };
+  encodeRequest(request, 0, { ...fields, lengthBytes: 512 });
+  const go = encodeOption(Option.go, encodeInfoRequest({ exportName: '', infos: [] }));
+  peer.write(Buffer.concat([go, request]));
+  await peer.optionReplies(Option.go);
+  expect(await peer.reply(512)).toMatchObject({ cookieLow: 5, error: 0 });
 });
 
 describe('the hook of the data plane', () => {

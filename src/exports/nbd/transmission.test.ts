@@ -174,6 +174,31 @@ describe('limits', () => {
   });
 });
 
+test('a client that vanishes while it waits for memory lets the next one in at once', async () => {
+  const budget = createBudget();
+  const disk = { sizeSectors: 65536 };
+  const holder = start({ budget, disk });
+  const waiting: (() => void)[] = [];
+  holder.disk.answer = (finish) => waiting.push(finish);
+  for (let count = 0; count < 2; count += 1) holder.peer.request({ lengthBytes: 32 * MIB });
+  await expect.poll(() => waiting.length).toBe(2);
+  const leaver = start({ budget, disk });
+  const slow: (() => void)[] = [];
+  leaver.disk.answer = (finish) => slow.push(finish);
+  leaver.peer.request({ lengthBytes: 512 });
+  leaver.peer.request({ lengthBytes: 32 * MIB });
+  await expect.poll(() => slow.length).toBe(1);
+  const next = start({ budget, disk });
+  next.peer.request({ lengthBytes: 16 * MIB });
+  await new Promise(setImmediate);
+  leaver.stream.destroy();
+  for (const finish of waiting) finish();
+  await next.peer.reply(16 * MIB);
+  expect(leaver.released()).toBe(0);
+  slow[0]!();
+  await expectEnd(leaver, 'the client hung up');
+});
+
 describe('the end', () => {
   test('after a disconnect, requests under way are answered first', async () => {
     const made = start();
