@@ -39,8 +39,10 @@ export interface BlockDevice {
 export type DirectAccess =
   | {
       kind: 'file';
-      fd: number /** false: discard and zeroes only through this thread */;
+      fd: number;
       writable: boolean;
+      /** The file system is memory: no call waits for a disk, however long it takes. */
+      inMemory: boolean;
     }
   | { kind: 'memory'; bytes: SharedArrayBuffer };
 

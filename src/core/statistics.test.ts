@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { SimulatedClock } from '../base/simulated-clock.ts';
 import { submitBio } from '../testing/submit.ts';
 import { World } from '../testing/world.ts';
-import { Op } from './bio.ts';
+import { Bio, Op } from './bio.ts';
 import { IoStatistics, STATISTICS_BYTES, sumStatistics } from './statistics.ts';
 
 /** A device whose disk takes 10 ms for everything, and one on top of it. */
@@ -74,4 +74,22 @@ test('counters over shared memory add up with others', () => {
   second.begin();
   expect(sumStatistics([first, second])).toMatchObject({ inFlight: 2, reads: 0 });
   expect(new IoStatistics(memory).counters).toEqual(first.counters);
+});
+
+test('what is done again elsewhere is taken back', () => {
+  const statistics = new IoStatistics();
+  for (const [op, sectorCount] of [
+    [Op.read, 8],
+    [Op.write, 4],
+    [Op.discard, 2],
+    [Op.flush, 0],
+    [Op.blockStatus, 1],
+  ] as const) {
+    const bio = new Bio();
+    Object.assign(bio, { op, sectorCount, startMs: 5, endMs: 8 });
+    statistics.begin();
+    statistics.finish(bio);
+    statistics.revoke(op, sectorCount, 3);
+    expect([...statistics.counters], String(op)).toEqual(Array.from(statistics.counters, () => 0));
+  }
 });

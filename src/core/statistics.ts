@@ -69,18 +69,27 @@ export class IoStatistics {
   }
 
   finish(bio: Bio): void {
+    this.counters[IN_FLIGHT]! -= 1;
+    this.#count(bio.op, bio.sectorCount, bio.endMs - bio.startMs, 1);
+  }
+
+  /** Takes back what `finish` counted, for a bio that is done again where it is counted anew. */
+  revoke(op: Op, sectorCount: number, durationMs: number): void {
+    this.#count(op, sectorCount, durationMs, -1);
+  }
+
+  #count(op: Op, sectorCount: number, durationMs: number, times: 1 | -1): void {
     const counters = this.counters;
-    counters[IN_FLIGHT]! -= 1;
-    if (bio.op === Op.blockStatus) return;
-    if (bio.op === Op.flush) {
-      counters[FLUSH]! += 1;
-      counters[FLUSH + 1]! += bio.endMs - bio.startMs;
+    if (op === Op.blockStatus) return;
+    if (op === Op.flush) {
+      counters[FLUSH]! += times;
+      counters[FLUSH + 1]! += times * durationMs;
       return;
     }
-    const base = bio.op === Op.read ? READ : bio.op === Op.discard ? DISCARD : WRITE;
-    counters[base]! += 1;
-    counters[base + 1]! += bio.sectorCount;
-    counters[base + 2]! += bio.endMs - bio.startMs;
+    const base = op === Op.read ? READ : op === Op.discard ? DISCARD : WRITE;
+    counters[base]! += times;
+    counters[base + 1]! += times * sectorCount;
+    counters[base + 2]! += times * durationMs;
   }
 }
 

@@ -39,6 +39,7 @@ export function createBlockNodeDevice(options: BlockNodeOptions): DescriptorDevi
     limits: () => limitsOf(descriptor, system, facts),
     space: system ? createNodeSpace(system) : plainSpace,
     cached: system && new CachedIo({ files: system.files, clock, inMemory: false }),
+    inMemory: false,
   });
 }
 

@@ -26,6 +26,8 @@ export interface DescriptorDeviceOptions {
   limits(descriptor: Descriptor): Limits;
   space: Space;
   cached: CachedIo | null;
+  /** The file lies in memory, for those who read it by themselves. */
+  inMemory: boolean;
   calls?: PoolCalls;
 }
 
@@ -74,7 +76,8 @@ export class DescriptorDevice implements LeafDevice {
   }
 
   get direct(): DirectAccess {
-    return { kind: 'file', fd: this.#descriptor.fd, writable: this.#descriptor.writable };
+    const { fd, writable } = this.#descriptor;
+    return { kind: 'file', fd, writable, inMemory: this.#options.inMemory };
   }
 
   upgrade(): void {

@@ -31,6 +31,7 @@ export interface FileOptions {
 export function createFileDevice(options: FileOptions): DescriptorDevice {
   const { descriptor, number, system } = options;
   const stats = fstatSync(descriptor.fd);
+  const inMemory = system?.space.fileSystemMagic(descriptor.fd) === FileSystemMagic.tmpfs;
   return new DescriptorDevice({
     number,
     operand: quoteArgument(descriptor.path),
@@ -38,14 +39,10 @@ export function createFileDevice(options: FileOptions): DescriptorDevice {
     sizeSectors: bytesToSectors(stats.size),
     limits: ({ fd, writable }) => limitsOf(fd, stats, writable ? system : null),
     space: system ? createFileSpace(system.space) : plainSpace,
-    cached: system && createCachedIo(system, descriptor.fd, options.clock),
+    cached: system && new CachedIo({ files: system.files, clock: options.clock, inMemory }),
+    inMemory,
     ...(options.calls && { calls: options.calls }),
   });
-}
-
-function createCachedIo(system: System, fd: number, clock: Clock): CachedIo {
-  const inMemory = system.space.fileSystemMagic(fd) === FileSystemMagic.tmpfs;
-  return new CachedIo({ files: system.files, clock, inMemory });
 }
 
 /** As a loop device has them: discards and writes are cheap in blocks of the file system, any sector is allowed. */
