@@ -40,6 +40,16 @@ function socketTests({ sockets, descriptors }: System): void {
     descriptors.close(right);
   });
 
+  it('tells whether the other side has read everything', () => {
+    expect(sockets.unreadBytes(left)).toBe(0);
+    sockets.send(left, out, 0, out.lengthBytes, MessageFlag.none);
+    expect(sockets.unreadBytes(left)).toBeGreaterThan(0);
+    sockets.recv(right, into, 0, 5, MessageFlag.none);
+    expect(sockets.unreadBytes(left)).toBeGreaterThan(0);
+    sockets.recv(right, into, 0, 100, MessageFlag.none);
+    expect(sockets.unreadBytes(left)).toBe(0);
+  });
+
   it('sends and receives parts of buffers', () => {
     expect(sockets.send(left, out, 7, 5, MessageFlag.none)).toBe(5);
     expect(sockets.recv(right, into, 2, 100, MessageFlag.none)).toBe(5);

@@ -25,6 +25,7 @@ const SO_RCVBUF = 8;
 const SO_PEERCRED = 17;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const SIOCOUTQ = 0x5411;
 const SHUT = { read: 0, write: 1, both: 2 } as const;
 
 export interface SocketCalls {
@@ -58,6 +59,8 @@ export interface SocketCalls {
   setNoDelay(fd: number, enabled: boolean): number;
   /** The user on the other side of a Unix socket, as it was on connect. */
   peerUid(fd: number): number;
+  /** What the other side has not taken of what was sent: not read, or not acknowledged over TCP. For asking whether it is 0. */
+  unreadBytes(fd: number): number;
   /** Two connected Unix stream sockets, or a negative errno. */
   createPair(): [number, number] | number;
 }
@@ -86,6 +89,10 @@ export function createSocketCalls(raw: RawCalls): SocketCalls {
       // struct ucred: pid, uid at 4, gid
       const result = raw.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, scratch, 12);
       return result < 0 ? result : scratch.view.getUint32(4, true);
+    },
+    unreadBytes(fd) {
+      const result = raw.ioctl(fd, SIOCOUTQ, scratch, 4);
+      return result < 0 ? result : scratch.view.getInt32(0, true);
     },
     createPair() {
       const result = raw.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, scratch);
