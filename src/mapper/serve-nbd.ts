@@ -97,7 +97,7 @@ export class NbdService implements AsyncDisposable {
 
   /** Connections that have a thread of their own now. */
   get threadCount(): number {
-    return this.#plane?.status().length ?? 0;
+    return this.#plane?.busyThreadCount ?? 0;
   }
 
   /** Under which a client finds the device, one for each address. */

@@ -12,8 +12,13 @@ import type { NbdSession } from './session.ts';
 import type { TlsStarter } from './tls.ts';
 import { Transmission } from './transmission.ts';
 
+export interface AdoptedSession extends NbdSession {
+  /** `reason`: why the connection ended, null for an orderly end. */
+  release(reason?: string | null): void;
+}
+
 /** Takes a plain connection in transmission over, socket and all, and later calls `session.release`; or answers false. */
-export type AdoptHook = (socket: Socket, leftover: Uint8Array, session: NbdSession) => boolean;
+export type AdoptHook = (socket: Socket, leftover: Uint8Array, session: AdoptedSession) => boolean;
 
 export interface ConnectionOptions {
   /** For people: where the client is. */
@@ -151,9 +156,9 @@ export class Connection implements NegotiationPeer {
   #adopted(session: NbdSession, leftover: Uint8Array): boolean {
     const { adopt } = this.#options;
     if (adopt === undefined || this.#tls || !(this.#stream instanceof Socket)) return false;
-    const release = () => {
+    const release = (reason: string | null = null) => {
       session.release();
-      this.#finish(null);
+      this.#finish(reason);
     };
     if (!adopt(this.#stream, leftover, { ...session, release })) return false;
     this.#phase = 'adopted';

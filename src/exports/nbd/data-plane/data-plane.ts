@@ -6,18 +6,20 @@
  */
 
 import type { Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { systemClock } from '../../../base/clock.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import type { System } from '../../../system/index.ts';
-import type { AdoptHook } from '../connection.ts';
+import type { AdoptedSession, AdoptHook } from '../connection.ts';
 import type { RequestUnderWay } from '../executor.ts';
-import { PlaneConnection } from './plane-connection.ts';
+import { type ConnectionEnd, PlaneConnection } from './plane-connection.ts';
 
 export interface DataPlaneOptions {
   system: System;
   /** Connections served by threads at a time; more are served on the main thread. Default 8. */
   maxThreads?: number;
-  /** How long a thread asks an empty socket again before it sleeps; 0: never. Default 50. */
+  /** How long a thread asks an empty socket again before it sleeps; 0: never. Default 50, or 0 on a machine with one processor. */
   spinMicroseconds?: number;
 }
 
@@ -26,9 +28,12 @@ const SOCKET_BUFFER_BYTES = 2 * 1024 * 1024;
 const DEFAULT_THREADS = 8;
 /** Threads without a connection that are kept: as many as the usual client with several connections opens at once. */
 const IDLE_LIMIT = 4;
-const DEFAULT_SPIN_MICROSECONDS = 50;
+/** A thread whose buffers were filled further than this is not kept, since they never shrink. */
+const IDLE_MEMORY_BYTES = 8 * 1024 * 1024;
 /** A thread's heap stays small: its buffers are outside. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
+/** How long `close` waits for threads that are inside a system call on a disk. */
+const CLOSE_LIMIT_MS = 2000;
 
 export class DataPlane {
   readonly #system: System;
@@ -42,8 +47,14 @@ export class DataPlane {
   constructor(options: DataPlaneOptions) {
     this.#system = options.system;
     this.#maxThreads = options.maxThreads ?? DEFAULT_THREADS;
-    this.#spinMicroseconds = options.spinMicroseconds ?? DEFAULT_SPIN_MICROSECONDS;
+    // With one processor nothing can arrive while a thread spins.
+    this.#spinMicroseconds = options.spinMicroseconds ?? (availableParallelism() > 1 ? 50 : 0);
     this.#keepOneReady();
+  }
+
+  /** Threads that serve a connection now. */
+  get busyThreadCount(): number {
+    return [...this.#connections].filter(({ isGone }) => !isGone).length;
   }
 
   /** What the connections of the threads wait for. */
@@ -63,30 +74,39 @@ export class DataPlane {
     if (this.#closed || !(device instanceof MappedDevice)) return false;
     const descriptor = takeDescriptor(socket, this.#system);
     if (descriptor === null) return false;
-    const worker = this.#takeWorker();
+    const eventFd = this.#system.descriptors.createEvent({ nonblocking: true });
+    const worker = eventFd < 0 ? null : this.#takeWorker();
     if (worker === null) {
-      this.#system.descriptors.close(descriptor.fd);
+      for (const fd of [descriptor.fd, eventFd]) if (fd >= 0) this.#system.descriptors.close(fd);
       return false;
     }
+    // Asked first: a socket that was detached knows no addresses.
+    const lendsFiles = !reachesUsOverTcp(socket);
     const early = descriptor.detach();
     const connection = new PlaneConnection({
       system: this.#system,
       worker,
       socketFd: descriptor.fd,
+      eventFd,
       leftover: Buffer.concat([leftover, ...early]),
       session,
       device,
       spinMicroseconds: this.#spinMicroseconds,
+      lendsFiles,
     });
-    this.#connections.add(connection);
-    void connection.ended.then(({ workerAlive }) => {
-      this.#connections.delete(connection);
-      if (workerAlive) this.#giveBack(worker);
-      session.release();
-    });
+    this.#follow(connection, worker, session);
     this.#keepOneReady();
     return true;
   };
+
+  #follow(connection: PlaneConnection, worker: Worker, session: AdoptedSession): void {
+    this.#connections.add(connection);
+    void connection.gone.then((end) => this.#giveBack(worker, end));
+    void connection.ended.then(({ reason }) => {
+      this.#connections.delete(connection);
+      session.release(reason);
+    });
+  }
 
   /** Lets every connection finish what it has and end; for one whose client takes no answers, call `close` after a while. */
   shutDown(): void {
@@ -94,12 +114,22 @@ export class DataPlane {
     for (const connection of this.#connections) connection.stop();
   }
 
-  /** Ends every connection and every thread. */
+  /** Ends every connection and every thread. Does not wait for requests that the main thread has. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const connection of this.#connections) connection.disconnect();
-    await Promise.all([...this.#connections].map((connection) => connection.ended));
+    await this.#allGone();
     await Promise.all(this.#idle.splice(0).map((worker) => worker.terminate()));
+  }
+
+  #allGone(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = systemClock.after(CLOSE_LIMIT_MS, resolve);
+      void Promise.all([...this.#connections].map(({ gone }) => gone)).then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   #takeWorker(): Worker | null {
@@ -108,18 +138,28 @@ export class DataPlane {
     return this.#threadCount < this.#maxThreads ? this.#startWorker() : null;
   }
 
-  #giveBack(worker: Worker): void {
-    if (this.#closed || this.#idle.length >= IDLE_LIMIT) void worker.terminate();
-    else this.#idle.push(worker);
+  #giveBack(worker: Worker, { workerAlive, counters }: ConnectionEnd): void {
+    if (!workerAlive) return;
+    const isLean = (counters?.touchedBytes ?? 0) <= IDLE_MEMORY_BYTES;
+    const isWanted = !this.#closed && this.#idle.length < IDLE_LIMIT;
+    if (isLean && isWanted) this.#idle.push(worker);
+    else void worker.terminate();
   }
 
   #keepOneReady(): void {
     if (this.#idle.length > 0 || this.#threadCount >= this.#maxThreads) return;
-    this.#idle.push(this.#startWorker());
+    const worker = this.#startWorker();
+    if (worker !== null) this.#idle.push(worker);
   }
 
-  #startWorker(): Worker {
-    const worker = new Worker(workerUrl(), { resourceLimits: RESOURCE_LIMITS, stdin: false });
+  /** null when the system gives no more threads or memory. */
+  #startWorker(): Worker | null {
+    let worker: Worker;
+    try {
+      worker = new Worker(workerUrl(), { resourceLimits: RESOURCE_LIMITS, stdin: false });
+    } catch {
+      return null;
+    }
     worker.unref();
     this.#threadCount += 1;
     worker.on('error', () => {
@@ -139,6 +179,15 @@ function workerUrl(): URL {
   const here = import.meta.url;
   if (here.endsWith('.js')) return new URL('./worker.js', here);
   return new URL('../../../../dist/exports/nbd/data-plane/worker.js', here);
+}
+
+/**
+ * Whether the client is on this machine and yet not on a Unix socket: then parts of files that were sent stay parts of the files
+ * until it reads them, and nothing tells when it has.
+ */
+function reachesUsOverTcp({ remoteAddress, localAddress }: Socket): boolean {
+  if (remoteAddress === undefined) return false;
+  return remoteAddress === localAddress || /^(::ffff:)?127\./.test(remoteAddress);
 }
 
 interface TakenDescriptor {

@@ -5,6 +5,7 @@ import { SECTOR_BYTES } from '../../../base/units.ts';
 import { type Bio, Op } from '../../../core/bio.ts';
 import type { BlockDevice, DeviceNumber } from '../../../core/device.ts';
 import type { Limits } from '../../../core/limits.ts';
+import type { FileRanges } from './file-ranges.ts';
 import type { PlanLeaf } from './plan.ts';
 
 /** In the worker only: this request needs the main thread. Never leaves the worker. */
@@ -38,16 +39,21 @@ export class RemoteLeaf extends Leaf {
 /** Memory of this process. */
 export class MemoryLeaf extends Leaf {
   readonly #bytes: Uint8Array;
+  readonly #ranges: FileRanges;
 
-  constructor(leaf: PlanLeaf, bytes: SharedArrayBuffer) {
+  constructor(leaf: PlanLeaf, bytes: SharedArrayBuffer, ranges: FileRanges) {
     super(leaf);
     this.#bytes = new Uint8Array(bytes);
+    this.#ranges = ranges;
   }
 
   submit(bio: Bio): void {
     const start = bio.sector * SECTOR_BYTES;
     const end = start + bio.lengthBytes;
-    if (end > this.#bytes.length) {
+    // A request that asks where files hold its data has no memory to read into.
+    if (this.#ranges.active) {
+      bio.end(NEEDS_MAIN);
+    } else if (end > this.#bytes.length) {
       bio.end(Errno.EIO);
     } else if (bio.op === Op.read) {
       bio.data.set(this.#bytes.subarray(start, end), bio.dataOffset);

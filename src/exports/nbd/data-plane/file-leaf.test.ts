@@ -2,15 +2,16 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Errno } from '../../../base/errors.ts';
 import { createPrng } from '../../../base/prng.ts';
 import { Bio, Op } from '../../../core/bio.ts';
 import { DEFAULT_LIMITS } from '../../../core/limits.ts';
 import { beginPlug, endPlug } from '../../../core/plug.ts';
-import type { FileCalls } from '../../../system/file-calls.ts';
+import { type FileCalls, TransferFlag } from '../../../system/file-calls.ts';
 import { loadSystem } from '../../../system/index.ts';
 import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
 import { NEEDS_MAIN } from './direct-leaf.ts';
-import { FileLeaf } from './file-leaf.ts';
+import { type Deferral, FileLeaf } from './file-leaf.ts';
 import { FileRanges } from './file-ranges.ts';
 
 const SECTORS = 64;
@@ -48,18 +49,18 @@ if (loaded === null) {
       },
     };
 
-    function createLeaf(magic?: number): FileLeaf {
+    const deferral: Deferral = { disk: null };
+
+    function createLeaf(options: { inMemory?: boolean; files?: FileCalls } = {}): FileLeaf {
       const leaf = { operand: path, sizeSectors: SECTORS, limits: DEFAULT_LIMITS, readOnly: false };
-      const direct = { kind: 'file' as const, fd, writable: true };
-      const space =
-        magic === undefined ? system.space : { ...system.space, fileSystemMagic: () => magic };
+      const { inMemory = false } = options;
+      const direct = { kind: 'file' as const, fd, writable: true, inMemory };
       return new FileLeaf({ ...leaf, direct }, direct, {
-        files,
-        space,
+        files: options.files ?? files,
         nowMs: () => nowMs,
         buffers: [buffer],
         ranges,
-        isRegularFile: () => true,
+        deferral,
       });
     }
 
@@ -153,22 +154,77 @@ if (loaded === null) {
       }
     });
 
-    it('sends what follows slow writes to the main thread, and tries again later', () => {
-      const leaf = createLeaf(0);
+    it('leaves a slow file to the main thread until that answers quickly again', () => {
+      const leaf = createLeaf();
       callMs = 5;
       expect([0, 1, 2].map((i) => run(leaf, Op.write, i, 1).error)).toEqual([0, 0, 0]);
-      expect(run(leaf, Op.write, 3, 1).error).toBe(NEEDS_MAIN);
+      for (let i = 0; i < 3; i += 1) {
+        deferral.disk = null;
+        expect(run(leaf, Op.write, 3, 1).error).toBe(NEEDS_MAIN);
+        expect(deferral.disk).not.toBeNull();
+        deferral.disk!.noteAnswer(0.1, 512);
+      }
       expect(callCount).toBe(3);
-      nowMs += 60;
+      nowMs += 1000;
       callMs = 0;
+      deferral.disk = null;
       expect(run(leaf, Op.write, 3, 1).error).toBe(0);
       expect(run(leaf, Op.write, 4, 1).error).toBe(0);
+      expect(deferral.disk).toBeNull();
+    });
+
+    it('times reads too where the file system cannot promise not to wait', () => {
+      const withoutNoWait: FileCalls = {
+        ...files,
+        readVector: (handle, vector, position, flags) =>
+          flags === TransferFlag.none
+            ? files.readVector(handle, vector, position, flags)
+            : -Errno.ENOTSUP,
+      };
+      const leaf = createLeaf({ files: withoutNoWait });
+      callMs = 200;
+      expect(run(leaf, Op.read, 0, 1).error).toBe(0);
+      expect(run(leaf, Op.read, 0, 1).error).toBe(NEEDS_MAIN);
+      expect(callCount).toBe(1);
     });
 
     it('never suspects memory of being a slow disk', () => {
-      const leaf = createLeaf(0x01021994);
+      const leaf = createLeaf({ inMemory: true });
       callMs = 100;
       for (let i = 0; i < 8; i += 1) expect(run(leaf, Op.write, i, 1).error).toBe(0);
     });
+
+    it('does not offer to send what is not there', () => {
+      for (const inMemory of [false, true]) {
+        const leaf = createLeaf({ inMemory });
+        writeFileSync(path, content.subarray(0, 5 * 512));
+        ranges.begin();
+        expect(run(leaf, Op.read, 0, 6).error).toBe(NEEDS_MAIN);
+        expect(run(leaf, Op.read, 0, 5).error).toBe(inMemory || noWaitReads() ? 0 : NEEDS_MAIN);
+        ranges.end();
+      }
+    });
+
+    it('does not offer to send what is not in memory', () => {
+      const cached = new Set([0, 128 * 1024]);
+      const cold: FileCalls = {
+        ...files,
+        read: (_fd, _buffer, _at, lengthBytes, position) => {
+          const isCached = cached.has(position) || position === 192 * 1024 - 1;
+          return isCached ? lengthBytes : -Errno.EAGAIN;
+        },
+      };
+      const leaf = createLeaf({ files: cold });
+      ranges.begin();
+      expect(run(leaf, Op.read, 0, 384).error).toBe(0);
+      cached.delete(128 * 1024);
+      expect(run(leaf, Op.read, 0, 384).error).toBe(NEEDS_MAIN);
+      ranges.end();
+    });
+
+    /** tmpfs and others cannot tell. */
+    function noWaitReads(): boolean {
+      return system.files.read(fd, buffer, 0, 1, 0, TransferFlag.noWait) === 1;
+    }
   });
 }

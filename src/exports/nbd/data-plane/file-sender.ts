@@ -3,6 +3,7 @@
  *
  * Runs inside the gate, since it reads files. When the client is slow it waits in short steps, and as soon as the main thread wants
  * the gate shut it copies what is left, leaves, and sends the copy at the client's pace: a suspend waits a millisecond, not a client.
+ * What the socket holds by then are parts of the files, no copies: the gate says so, and a suspend gives the client some time to take them.
  */
 
 import { Errno } from '../../../base/errors.ts';
@@ -16,73 +17,63 @@ import type { OutputBuffer } from './output-buffer.ts';
 const STEP_MS = 1;
 
 export interface FileSenderOptions {
-  system: System;
+  system: Pick<System, 'descriptors' | 'files' | 'sockets'>;
   socketFd: number;
   gate: Gate;
   output: OutputBuffer;
 }
 
-/** What became of it: everything is sent, or a file gave less than it should, or the client is gone. */
-export interface SendOutcome {
-  /** Bytes of data that the client was promised and that no file gave. */
-  missingBytes: number;
-  /** errno of the socket, 0 when it works. */
-  socketError: number;
-}
-
 export class FileSender {
   readonly #options: FileSenderOptions;
-  readonly #outcome: SendOutcome = { missingBytes: 0, socketError: 0 };
 
   constructor(options: FileSenderOptions) {
     this.#options = options;
   }
 
-  /** Sends what is gathered (the header) and then the ranges. Called inside the gate, returns outside. */
-  send(ranges: FileRanges): SendOutcome {
-    const outcome = this.#outcome;
-    outcome.missingBytes = ranges.totalBytes;
-    outcome.socketError = this.#sendHeader();
-    let index = 0;
-    while (outcome.socketError === 0 && index < ranges.count) {
-      const count = this.#sendSome(ranges, index);
-      if (count > 0) {
-        outcome.missingBytes -= count;
-        if (ranges.lengths[index] === 0) index += 1;
-      } else if (count === -Errno.EAGAIN) {
-        if (this.#mayWait()) continue;
-        return this.#copyRest(ranges, index);
-      } else if (count === -Errno.EPIPE || count === -Errno.ECONNRESET) {
-        outcome.socketError = -count;
-      } else {
-        break;
-      }
-    }
-    this.#options.gate.leave();
-    return outcome;
+  /**
+   * Sends what is gathered (the header) and then the ranges. Called inside the gate, returns outside. Answers how many bytes
+   * the client was promised that no file gave; a client that is gone breaks the output.
+   */
+  send(ranges: FileRanges): number {
+    const { gate, output } = this.#options;
+    let missingBytes = this.#sendHeader() ? this.#sendRanges(ranges) : ranges.totalBytes;
+    if (missingBytes > 0 && output.error === 0) missingBytes = this.#copyRest(ranges);
+    gate.leave();
+    if (output.usedBytes > 0) output.send();
+    return output.error === 0 ? missingBytes : 0;
   }
 
-  /** 0 also when the main thread wants the gate: the header is then still gathered, and goes with the copy. */
-  #sendHeader(): number {
+  /** False: the main thread wants the gate before all of it went, or the client is gone. */
+  #sendHeader(): boolean {
     const { output } = this.#options;
-    for (;;) {
-      const error = output.trySend();
-      if (error !== Errno.EAGAIN) return error;
-      if (!this.#mayWait()) return 0;
-    }
+    while (!output.trySend()) if (!this.#mayWait()) return false;
+    return output.error === 0;
   }
 
-  /** One sendfile of what is left of a range; answers its count or a negative errno. */
-  #sendSome(ranges: FileRanges, index: number): number {
-    const { system, socketFd, output } = this.#options;
-    if (output.usedBytes > 0) return -Errno.EAGAIN;
-    const length = ranges.lengths[index]!;
-    const position = ranges.positions[index]!;
-    const count = system.sockets.sendFile(socketFd, ranges.fds[index]!, position, length);
-    if (count <= 0) return count;
-    ranges.positions[index] = position + count;
-    ranges.lengths[index] = length - count;
-    return count;
+  /** Returns how many bytes are left when the main thread wants the gate, the client is gone, or the file gives no more. */
+  #sendRanges(ranges: FileRanges): number {
+    const { gate, output, socketFd, system } = this.#options;
+    const { fds, positions, lengths } = ranges;
+    let leftBytes = ranges.totalBytes;
+    for (let index = 0; index < ranges.count; ) {
+      const count = system.sockets.sendFile(
+        socketFd,
+        fds[index]!,
+        positions[index]!,
+        lengths[index]!,
+      );
+      if (count > 0) {
+        gate.lend();
+        leftBytes -= count;
+        positions[index]! += count;
+        lengths[index]! -= count;
+        if (lengths[index] === 0) index += 1;
+        continue;
+      }
+      if (count === -Errno.EPIPE || count === -Errno.ECONNRESET) output.break(-count);
+      if (count !== -Errno.EAGAIN || !this.#mayWait()) break;
+    }
+    return leftBytes;
   }
 
   #mayWait(): boolean {
@@ -92,23 +83,26 @@ export class FileSender {
     return true;
   }
 
-  #copyRest(ranges: FileRanges, first: number): SendOutcome {
-    const { gate, output, system } = this.#options;
-    const outcome = this.#outcome;
-    for (let index = first; index < ranges.count; index += 1) {
+  /** Gathers what is left, by plain reads: also where sending from the file failed, to see whether reading does too. */
+  #copyRest(ranges: FileRanges): number {
+    const { output, system } = this.#options;
+    let missingBytes = 0;
+    for (let index = 0; index < ranges.count; index += 1) {
       const length = ranges.lengths[index]!;
-      const position = ranges.positions[index]!;
-      const at = output.usedBytes;
-      const fd = ranges.fds[index]!;
-      const count = system.files.read(fd, output.pinned, at, length, position, TransferFlag.none);
-      if (count > 0) {
+      let done = missingBytes > 0 ? length : 0;
+      missingBytes += done;
+      while (done < length) {
+        const position = ranges.positions[index]! + done;
+        const [fd, at, left] = [ranges.fds[index]!, output.usedBytes, length - done];
+        const count = system.files.read(fd, output.pinned, at, left, position, TransferFlag.none);
+        if (count <= 0) {
+          missingBytes += left;
+          break;
+        }
         output.commit(count);
-        outcome.missingBytes -= count;
+        done += count;
       }
-      if (count !== length) break;
     }
-    gate.leave();
-    outcome.socketError = output.send();
-    return outcome;
+    return missingBytes;
   }
 }

@@ -14,11 +14,18 @@ export class InputBuffer {
   readonly pinned: PinnedBuffer;
   /** Of the first byte not consumed. */
   start = 0;
+  /** Up to where the memory was ever used. */
+  touchedBytes = 0;
   #end = 0;
 
+  /** `pinned` is from `allocate`. */
+  constructor(pinned: PinnedBuffer) {
+    this.pinned = pinned;
+  }
+
   /** Room for one request of `maxRequestBytes`, header and payload. */
-  constructor(maxRequestBytes: number) {
-    this.pinned = PinnedBuffer.allocate(maxRequestBytes + WINDOW_BYTES + MOVE_BYTES);
+  static allocate(maxRequestBytes: number): PinnedBuffer {
+    return PinnedBuffer.allocate(maxRequestBytes + WINDOW_BYTES + MOVE_BYTES);
   }
 
   get availableBytes(): number {
@@ -37,6 +44,7 @@ export class InputBuffer {
 
   received(countBytes: number): void {
     this.#end += countBytes;
+    if (this.#end > this.touchedBytes) this.touchedBytes = this.#end;
   }
 
   /**
@@ -55,7 +63,7 @@ export class InputBuffer {
   load(bytes: Uint8Array): void {
     assert(this.#end + bytes.length <= this.pinned.lengthBytes, 'left-over input fits the buffer');
     this.pinned.bytes.set(bytes, this.#end);
-    this.#end += bytes.length;
+    this.received(bytes.length);
   }
 
   #moveToFront(): void {

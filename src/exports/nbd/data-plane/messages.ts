@@ -18,6 +18,8 @@ export interface StartMessage {
   plan: Plan;
   /** How long to ask an empty socket again before sleeping; 0 never. */
   spinMicroseconds: number;
+  /** Large reads may be sent from the files, without a copy that stays as it is when the files change. */
+  lendsFiles: boolean;
   limits: WorkerLimits;
 }
 
@@ -29,22 +31,28 @@ export interface WireMode {
 export interface WorkerLimits {
   /** Largest payload of one request. */
   maxPayloadBytes: number;
-  /** Requests that the main thread may have at a time, and their payload; beyond, the client waits. */
+  /** Requests that the main thread may have at a time, and memory for their data; beyond, the client waits. */
   maxForwardedRequests: number;
   maxForwardedBytes: number;
+  /** For the client to hang up after the last reply. */
+  lingerMs: number;
 }
 
 /** To the worker, on the connection's port. Every one is followed by a signal. */
 export type ToWorker =
-  | { kind: 'reply'; chunks: Uint8Array[]; payloadBytes: number }
+  | { kind: 'reply'; id: number; chunks: Uint8Array[]; durationMs: number }
   | { kind: 'plan'; plan: Plan }
   /** Take no more requests; end once those under way are answered. */
-  | { kind: 'stop' };
+  | { kind: 'stop' }
+  /** End at once, whatever is under way. */
+  | { kind: 'disconnect' };
 
 /** From the worker, on the connection's port. */
 export type FromWorker =
   /** `header` is the request as it came; `payload` is the worker's to give away. */
-  | { kind: 'request'; header: Uint8Array; payload: Uint8Array | null }
+  | { kind: 'request'; id: number; header: Uint8Array; payload: Uint8Array | null }
+  /** The plan sent last is read, so that another may be sent. */
+  | { kind: 'planned' }
   | { kind: 'end'; reason: string | null; counters: WorkerCounters };
 
 export interface WorkerCounters {
@@ -52,4 +60,6 @@ export interface WorkerCounters {
   forwarded: number;
   spins: number;
   sleeps: number;
+  /** Memory of the buffers that was used at one time or another, and stays with the thread. */
+  touchedBytes: number;
 }

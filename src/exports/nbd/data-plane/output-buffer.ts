@@ -10,16 +10,29 @@ const SEND_AT_BYTES = 256 * 1024;
 
 export class OutputBuffer {
   readonly pinned: PinnedBuffer;
-  readonly #system: System;
+  /** Why the client cannot be written to, 0 while it can. What is gathered for such a client is dropped. */
+  error = 0;
+  /** Up to where the memory was ever used. */
+  touchedBytes = 0;
+  readonly #system: Pick<System, 'descriptors' | 'sockets'>;
   readonly #fd: number;
   #usedBytes = 0;
   /** Of the used bytes, those the socket has already. */
   #sentBytes = 0;
 
-  constructor(system: System, fd: number, maxReplyBytes: number) {
-    this.pinned = PinnedBuffer.allocate(maxReplyBytes + SEND_AT_BYTES);
+  /** `pinned` is from `allocate`. */
+  constructor(
+    system: Pick<System, 'descriptors' | 'sockets'>,
+    options: { fd: number; pinned: PinnedBuffer },
+  ) {
+    this.pinned = options.pinned;
     this.#system = system;
-    this.#fd = fd;
+    this.#fd = options.fd;
+  }
+
+  /** For a longest reply of so many bytes. */
+  static allocate(maxReplyBytes: number): PinnedBuffer {
+    return PinnedBuffer.allocate(maxReplyBytes + SEND_AT_BYTES);
   }
 
   get usedBytes(): number {
@@ -40,41 +53,41 @@ export class OutputBuffer {
     this.#usedBytes += lengthBytes;
   }
 
-  /** Sends everything, waiting for the client if need be; 0 or an errno. */
-  send(): number {
-    for (;;) {
-      const error = this.trySend();
-      if (error !== Errno.EAGAIN) return error;
-      this.#system.descriptors.waitWritable(this.#fd, -1);
-    }
+  /** Sends everything, waiting for the client if need be. */
+  send(): void {
+    while (!this.trySend()) this.#system.descriptors.waitWritable(this.#fd, -1);
   }
 
-  /** Sends what the socket takes without waiting; EAGAIN while something is left. */
-  trySend(): number {
-    while (this.#sentBytes < this.#usedBytes) {
+  /** Sends what the socket takes without waiting; false while something is left. */
+  trySend(): boolean {
+    while (this.#sentBytes < this.#usedBytes && this.error === 0) {
       const left = this.#usedBytes - this.#sentBytes;
       const flags = MessageFlag.dontWait;
       const count = this.#system.sockets.send(this.#fd, this.pinned, this.#sentBytes, left, flags);
-      if (count < 0) return -count;
-      this.#sentBytes += count;
+      if (count === -Errno.EAGAIN) return false;
+      if (count < 0) this.break(-count);
+      else this.#sentBytes += count;
     }
+    if (this.#usedBytes > this.touchedBytes) this.touchedBytes = this.#usedBytes;
     this.#usedBytes = 0;
     this.#sentBytes = 0;
-    return 0;
+    return true;
   }
 
-  /** Sends what is gathered and then `chunk`, which may be of any length. */
-  sendChunk(chunk: Uint8Array): number {
+  /** The client is gone. */
+  break(error: number): void {
+    this.error = error;
+  }
+
+  /** Gathers `chunk`, which may be of any length, and sends what does not fit. */
+  sendChunk(chunk: Uint8Array): void {
     let done = 0;
     while (done < chunk.length) {
       const count = Math.min(chunk.length - done, this.pinned.lengthBytes - this.#usedBytes);
       this.pinned.bytes.set(chunk.subarray(done, done + count), this.#usedBytes);
       this.#usedBytes += count;
       done += count;
-      if (!this.isFull) continue;
-      const error = this.send();
-      if (error !== 0) return error;
+      if (this.isFull) this.send();
     }
-    return 0;
   }
 }

@@ -10,6 +10,8 @@ import type { Limits } from '../../../core/limits.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import { STATISTICS_BYTES } from '../../../core/statistics.ts';
 import type { Row } from '../../../core/table.ts';
+import type { TargetType } from '../../../core/target.ts';
+import { targets } from '../../../targets/index.ts';
 
 /** The type name of a row that the worker cannot run; no target has such a name. */
 export const REMOTE_TYPE = '(remote)';
@@ -95,10 +97,17 @@ class PlanBuilder {
   }
 }
 
+/** What a worker can build: it has the built-in targets, and no other that may go by their names. */
+const known: ReadonlySet<TargetType> = new Set(
+  targets.filter(({ features }) => features?.includes('stateless')),
+);
+
 function planRow(row: Row): PlanRow {
   const { start, length, type, params } = row;
-  const stateless = row.targetType.features?.includes('stateless') ?? false;
-  return stateless
-    ? { start, length, type, params }
-    : { start, length, type: REMOTE_TYPE, params: '' };
+  return known.has(row.targetType) ? { start, length, type, params } : remoteRow(row);
+}
+
+/** The row as one that only the main thread can run. */
+export function remoteRow({ start, length }: Pick<PlanRow, 'start' | 'length'>): PlanRow {
+  return { start, length, type: REMOTE_TYPE, params: '' };
 }

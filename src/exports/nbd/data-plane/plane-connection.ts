@@ -1,10 +1,15 @@
 /**
  * One connection that a worker serves, seen from the main thread: keeps its plan up to date, shuts its gate while a device of the
  * stack is suspended, and executes what the worker hands back.
+ *
+ * Invariants
+ * - The gate is open only while no device of the stack is suspended and the worker has the plan of the stack as it is, or a
+ *   signal that this plan waits.
+ * - At most one plan is on its way, so that they do not pile up before a worker that is busy.
  */
 
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
-import { assert } from '../../../base/assert.ts';
+import { sleep, systemClock } from '../../../base/clock.ts';
 import type { Bypass, MappedDevice } from '../../../core/mapped-device.ts';
 import { IoStatistics, STATISTICS_BYTES } from '../../../core/statistics.ts';
 import { MAX_PAYLOAD_BYTES, TransmissionFlag } from '../../../protocols/nbd/constants.ts';
@@ -16,19 +21,22 @@ import {
 import type { System } from '../../../system/index.ts';
 import { Executor, type RequestUnderWay } from '../executor.ts';
 import type { NbdSession } from '../session.ts';
-import { Gate } from './gate.ts';
+import { Gate, Signal } from './gate.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
 import { buildPlan, type Plan } from './plan.ts';
 
 export interface PlaneConnectionOptions {
   system: System;
   worker: Worker;
-  /** The connection's from now on: closed when it is over. */
+  /** Both are the connection's from now on: closed when it is over. */
   socketFd: number;
+  eventFd: number;
   leftover: Uint8Array;
   session: NbdSession;
   device: MappedDevice;
   spinMicroseconds: number;
+  /** Large reads may be sent from the files: see `StartMessage`. */
+  lendsFiles: boolean;
 }
 
 export interface ConnectionEnd {
@@ -39,61 +47,81 @@ export interface ConnectionEnd {
   workerAlive: boolean;
 }
 
-const MAX_FORWARDED_REQUESTS = 128;
-const MAX_FORWARDED_BYTES = 2 * MAX_PAYLOAD_BYTES;
+const LIMITS = {
+  maxPayloadBytes: MAX_PAYLOAD_BYTES,
+  maxForwardedRequests: 128,
+  maxForwardedBytes: 2 * MAX_PAYLOAD_BYTES,
+  lingerMs: 1000,
+};
 /** Chunks above this are moved to the worker instead of copied, when nobody else can see their memory. */
 const MOVE_BYTES = 16 * 1024;
+/** How long a suspend waits for a client to take what the socket holds of the files themselves. */
+const LENT_LIMIT_MS = 50;
+const LENT_POLL_MS = 1;
 
 export class PlaneConnection {
+  /** Resolves when the thread is done with it and its descriptors are closed. */
+  readonly gone: Promise<ConnectionEnd>;
+  /** Resolves when, after that, none of its requests is under way. */
   readonly ended: Promise<ConnectionEnd>;
   readonly #options: PlaneConnectionOptions;
   readonly #gate = new Gate();
   readonly #port: MessagePort;
-  readonly #eventFd: number;
   readonly #executor: Executor;
   /** What each mapped device of the stack knows this connection as. */
   #bypasses = new Map<MappedDevice, StackBypass>();
-  /** Devices of the stack that are suspended now; the gate is open while there is none. */
+  /** Devices of the stack that are suspended now. */
   readonly #held = new Set<MappedDevice>();
-  #resolveEnded!: (end: ConnectionEnd) => void;
-  #isOver = false;
-  readonly #onExit = () =>
-    this.#finish({ reason: 'its thread died', counters: null, workerAlive: false });
+  /** Of the stack as it is. */
+  #plan: Plan;
+  /** The worker was not given `#plan` yet. */
+  #planWaits = false;
+  /** A plan is on its way that the worker has not read. */
+  #planUnread = true;
+  #resolveGone!: (end: ConnectionEnd) => void;
+  #isGone = false;
+  #threadError: Error | null = null;
+  readonly #onError = (error: Error) => {
+    this.#threadError = error;
+  };
+  readonly #onExit = () => {
+    const reason = `its thread died: ${this.#threadError?.message ?? 'it was terminated'}`;
+    this.#finish({ reason, counters: null, workerAlive: false });
+  };
 
   constructor(options: PlaneConnectionOptions) {
-    const { system, worker, socketFd, session } = options;
+    const { worker, socketFd, eventFd, leftover, session } = options;
     this.#options = options;
     this.#executor = new Executor(session);
-    this.#eventFd = system.descriptors.createEvent({ nonblocking: true });
-    assert(this.#eventFd >= 0, 'an event descriptor can be made');
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve;
+    this.gone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
+    this.ended = this.gone.then(async (end) => {
+      await this.#executor.drained();
+      return end;
     });
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.on('message', (message: FromWorker) => this.#receive(message));
-    worker.once('exit', this.#onExit);
+    worker.on('error', this.#onError);
+    worker.on('exit', this.#onExit);
+    this.#plan = this.#renewPlan();
+    const { structuredReplies, extendedHeaders, transmissionFlags } = session;
     const start: StartMessage = {
       port: port2,
       socketFd,
-      eventFd: this.#eventFd,
+      eventFd,
       gate: this.#gate.memory,
-      leftover: options.leftover,
-      wire: {
-        structuredReplies: session.structuredReplies,
-        extendedHeaders: session.extendedHeaders,
-      },
-      readOnly: (session.transmissionFlags & TransmissionFlag.readOnly) !== 0,
-      plan: this.#renewPlan(),
+      leftover,
+      wire: { structuredReplies, extendedHeaders },
+      readOnly: (transmissionFlags & TransmissionFlag.readOnly) !== 0,
+      plan: this.#plan,
       spinMicroseconds: options.spinMicroseconds,
-      limits: {
-        maxPayloadBytes: MAX_PAYLOAD_BYTES,
-        maxForwardedRequests: MAX_FORWARDED_REQUESTS,
-        maxForwardedBytes: MAX_FORWARDED_BYTES,
-      },
+      lendsFiles: options.lendsFiles,
+      limits: LIMITS,
     };
     worker.postMessage(start, [port2]);
-    this.#openIfFree();
+    if (this.#held.size === 0) this.#gate.open();
   }
 
   /** Requests under way are answered, later ones are not taken. A client that takes no answers needs `disconnect`. */
@@ -110,9 +138,15 @@ export class PlaneConnection {
     return this.#options.session.export.name;
   }
 
-  /** Makes the worker's next system call on the socket fail, which ends the connection. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Ends it, whether the worker waits for the client (the system call fails) or for the main thread (the message). */
   disconnect(): void {
-    if (!this.#isOver) this.#options.system.sockets.shutdown(this.#options.socketFd, 'both');
+    if (this.#isGone) return;
+    this.#options.system.sockets.shutdown(this.#options.socketFd, 'both');
+    this.#post({ kind: 'disconnect' });
   }
 
   /** Describes the stack as it is now and attaches to exactly the devices in it. */
@@ -135,54 +169,85 @@ export class PlaneConnection {
   async hold(device: MappedDevice): Promise<void> {
     this.#held.add(device);
     await this.#gate.shut();
+    await this.#waitForLent();
+  }
+
+  /**
+   * What the worker sent from files lies in the socket as it is in the files, and would change with them. A client that takes
+   * its answers has them in no time; for one that does not, a suspend cannot wait.
+   */
+  async #waitForLent(): Promise<void> {
+    const { system, socketFd } = this.#options;
+    const limitMs = systemClock.nowMs() + LENT_LIMIT_MS;
+    while (!this.#isGone && this.#gate.isLent) {
+      if (system.sockets.unreadBytes(socketFd) <= 0) this.#gate.clearLent();
+      else if (systemClock.nowMs() >= limitMs) return;
+      else await sleep(systemClock, LENT_POLL_MS);
+    }
   }
 
   /** A device of the stack runs again, perhaps with another table. */
   release(): void {
-    if (this.#isOver) return;
-    const plan = this.#renewPlan();
-    if (this.#held.size > 0) return;
-    this.#post({ kind: 'plan', plan });
+    if (this.#isGone) return;
+    this.#plan = this.#renewPlan();
+    this.#planWaits = true;
+    this.#offerPlan();
+  }
+
+  #offerPlan(): void {
+    if (!this.#planWaits || this.#planUnread || this.#held.size > 0) return;
+    this.#planWaits = false;
+    this.#planUnread = true;
+    this.#post({ kind: 'plan', plan: this.#plan });
     this.#gate.open();
   }
 
-  #openIfFree(): void {
-    if (this.#held.size === 0) this.#gate.open();
-  }
-
   #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    if (this.#isOver) return;
+    if (this.#isGone) return;
     this.#port.postMessage(message, transfer);
-    this.#gate.signal();
-    this.#options.system.descriptors.eventAdd(this.#eventFd, 1);
+    this.#gate.signal(message.kind === 'plan' ? Signal.plan | Signal.message : Signal.message);
+    this.#options.system.descriptors.eventAdd(this.#options.eventFd, 1);
   }
 
   #receive(message: FromWorker): void {
-    if (message.kind === 'request') this.#execute(message.header, message.payload);
-    else this.#finish({ reason: message.reason, counters: message.counters, workerAlive: true });
+    switch (message.kind) {
+      case 'request':
+        this.#execute(message);
+        break;
+      case 'planned':
+        this.#planUnread = false;
+        this.#offerPlan();
+        break;
+      case 'end':
+        this.#finish({ reason: message.reason, counters: message.counters, workerAlive: true });
+        break;
+    }
   }
 
-  #execute(header: Uint8Array, payload: Uint8Array | null): void {
+  #execute({ id, header, payload }: Extract<FromWorker, { kind: 'request' }>): void {
     const request = createRequest();
     if (this.#options.session.extendedHeaders) decodeExtendedRequest(header, 0, request);
     else decodeRequest(header, 0, request);
-    const payloadBytes = payload?.length ?? 0;
+    const startMs = systemClock.nowMs();
     this.#executor.execute(request, payload, (chunks) => {
-      this.#post({ kind: 'reply', chunks, payloadBytes }, movable(chunks));
+      const durationMs = systemClock.nowMs() - startMs;
+      this.#post({ kind: 'reply', id, chunks, durationMs }, movable(chunks));
     });
   }
 
   #finish(end: ConnectionEnd): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const { system, worker, socketFd } = this.#options;
+    if (this.#isGone) return;
+    this.#isGone = true;
+    const { system, worker, socketFd, eventFd } = this.#options;
+    worker.off('error', this.#onError);
     worker.off('exit', this.#onExit);
     this.#port.close();
+    this.#gate.abandon();
     for (const [device, bypass] of this.#bypasses) device.detachBypass(bypass);
     system.sockets.shutdown(socketFd, 'both');
     system.descriptors.close(socketFd);
-    system.descriptors.close(this.#eventFd);
-    void this.#executor.drained().then(() => this.#resolveEnded(end));
+    system.descriptors.close(eventFd);
+    this.#resolveGone(end);
   }
 }
 

@@ -1,6 +1,5 @@
 /** A worker's copy of the stack behind the gate: what runs on it runs only inside. */
 
-import { fstatSync } from 'node:fs';
 import { assert } from '../../../base/assert.ts';
 import { systemClock } from '../../../base/clock.ts';
 import { SECTOR_BYTES } from '../../../base/units.ts';
@@ -8,10 +7,13 @@ import { Bio, NO_DATA, Op } from '../../../core/bio.ts';
 import type { MappedDevice } from '../../../core/mapped-device.ts';
 import type { System } from '../../../system/index.ts';
 import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+import { CountJournal } from './count-journal.ts';
+import type { Deferral } from './file-leaf.ts';
 import { FileRanges } from './file-ranges.ts';
 import type { Gate } from './gate.ts';
 import type { Plan } from './plan.ts';
 import { createReplica } from './replica.ts';
+import type { SlowDisk } from './slow-disk.ts';
 
 export interface ByteRange {
   offsetBytes: number;
@@ -24,11 +26,11 @@ export class ReplicaRunner {
   readonly #gate: Gate;
   readonly #buffers: readonly PinnedBuffer[];
   readonly #bio = new Bio();
+  readonly #journal = new CountJournal();
+  readonly #deferral: Deferral = { disk: null };
   #device: MappedDevice | null = null;
   #sizeBytes = 0;
   #blockBytes = SECTOR_BYTES;
-  /** A row that is no file makes trying again pointless until the plan changes. */
-  #locates = true;
   #ended = false;
   readonly #onEnd = () => {
     this.#ended = true;
@@ -41,20 +43,23 @@ export class ReplicaRunner {
     this.#buffers = buffers;
   }
 
-  /** Builds the copy anew; awaits nothing that is not settled already. */
+  /**
+   * Builds the copy anew; awaits nothing that is not settled already. Touches no file: by now the plan may be out of date,
+   * its descriptors closed, and the gate shut.
+   */
   async install(plan: Plan): Promise<void> {
+    this.#journal.clear();
     this.#device = await createReplica(plan, {
       files: this.#system.files,
-      space: this.#system.space,
       clock: systemClock,
       nowMs: systemClock.nowMs,
       buffers: this.#buffers,
       ranges: this.ranges,
-      isRegularFile: (fd) => fstatSync(fd).isFile(),
+      deferral: this.#deferral,
+      journal: this.#journal,
     });
     this.#sizeBytes = this.#device.sizeSectors * SECTOR_BYTES;
     this.#blockBytes = plan.logicalBlockBytes;
-    this.#locates = true;
   }
 
   /** Whether the range is not empty, lies on the device and on its blocks. */
@@ -73,6 +78,17 @@ export class ReplicaRunner {
     return lengthBytes - (lengthBytes % this.#blockBytes);
   }
 
+  /** What follows, up to the next `begin`, is one request: when a part of it fails, nothing of it counts. */
+  begin(): void {
+    this.#journal.clear();
+    this.#deferral.disk = null;
+  }
+
+  /** The disk that was too slow for the request at hand, if that was the reason why it failed. */
+  get slowDisk(): SlowDisk | null {
+    return this.#deferral.disk;
+  }
+
   /** Reads into the buffer that owns `bytes`. False: it needs the main thread, which starts it anew. */
   read(range: ByteRange, bytes: Uint8Array, at: number): boolean {
     return this.#run(Op.read, range, bytes, at);
@@ -83,28 +99,22 @@ export class ReplicaRunner {
   }
 
   #run(op: Op, range: ByteRange, bytes: Uint8Array, at: number): boolean {
-    if (!this.#enter()) return false;
-    const done = this.#submit(op, range, bytes, at);
-    this.#gate.leave();
+    const entered = this.#gate.enter();
+    const done = entered && this.#submit(op, range, bytes, at);
+    if (!done) this.#journal.takeBack();
+    // Only now: the main thread reads the counters once the gate is shut.
+    if (entered) this.#gate.leave();
     return done;
   }
 
   /** Finds where on files the range lies, into `ranges`. True: the caller is inside the gate and must leave it. */
   locate(range: ByteRange): boolean {
-    if (!this.#locates || !this.#enter()) return false;
+    if (!this.#gate.enter()) return false;
     this.ranges.begin();
     const done = this.#submit(Op.read, range, NO_DATA, 0);
     this.ranges.end();
     if (done && this.ranges.totalBytes === range.lengthBytes) return true;
-    this.#gate.leave();
-    if (done) this.#locates = false;
-    return false;
-  }
-
-  /** False also when a new plan waits, which must not be missed. */
-  #enter(): boolean {
-    if (!this.#gate.enter()) return false;
-    if (!this.#gate.signalled) return true;
+    this.#journal.takeBack();
     this.#gate.leave();
     return false;
   }

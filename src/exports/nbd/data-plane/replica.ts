@@ -4,16 +4,18 @@ import type { Clock } from '../../../base/clock.ts';
 import { DmError } from '../../../base/errors.ts';
 import type { BlockDevice } from '../../../core/device.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
-import { IoStatistics, STATISTICS_BYTES } from '../../../core/statistics.ts';
+import { STATISTICS_BYTES } from '../../../core/statistics.ts';
 import { type DeviceOpener, Table } from '../../../core/table.ts';
 import { createTargetRegistry, type TargetType } from '../../../core/target.ts';
 import { targets } from '../../../targets/index.ts';
+import { type CountJournal, ReplicaStatistics } from './count-journal.ts';
 import { MemoryLeaf, NEEDS_MAIN, RemoteLeaf } from './direct-leaf.ts';
 import { FileLeaf, type FileLeafOptions } from './file-leaf.ts';
-import { type Plan, type PlanDevice, type PlanLeaf, REMOTE_TYPE } from './plan.ts';
+import { type Plan, type PlanDevice, type PlanLeaf, REMOTE_TYPE, remoteRow } from './plan.ts';
 
 export interface ReplicaOptions extends FileLeafOptions {
   clock: Clock;
+  journal: CountJournal;
 }
 
 /** A row that only the main thread can run. */
@@ -57,26 +59,33 @@ async function copyDevice(
     uuid: '',
     number: { major: 0, minor: index },
     clock: options.clock,
-    statistics: new IoStatistics(plan.statistics, index * STATISTICS_BYTES),
+    statistics: new ReplicaStatistics(plan.statistics, index * STATISTICS_BYTES, options.journal),
   });
   if (device.rows.length === 0) return copy;
-  const opener = new PlanOpener(device, leaves, lower);
-  const table = await Table.load(device.rows, {
-    registry,
-    opener,
-    readOnly: device.readOnly,
-    onEvent: () => copy.event(),
-  });
-  await copy.load(table);
+  await copy.load(await copyTable(device, new PlanOpener(device, leaves, lower)));
   await copy.resume();
   return copy;
+}
+
+/**
+ * What was right when it was loaded may be refused today: a device below may have got smaller since. The main
+ * thread goes on with such a table, so its rows are left to it.
+ */
+async function copyTable(device: PlanDevice, opener: DeviceOpener): Promise<Table> {
+  const options = { registry, opener, readOnly: device.readOnly, onEvent: () => {} };
+  try {
+    return await Table.load(device.rows, options);
+  } catch (error) {
+    if (!(error instanceof DmError)) throw error;
+    return Table.load(device.rows.map(remoteRow), options);
+  }
 }
 
 function createLeaf(leaf: PlanLeaf, options: ReplicaOptions): BlockDevice {
   if (leaf.direct === null) return new RemoteLeaf(leaf);
   switch (leaf.direct.kind) {
     case 'memory':
-      return new MemoryLeaf(leaf, leaf.direct.bytes);
+      return new MemoryLeaf(leaf, leaf.direct.bytes, options.ranges);
     case 'file':
       return new FileLeaf(leaf, leaf.direct, options);
   }

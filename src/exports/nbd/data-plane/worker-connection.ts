@@ -10,85 +10,124 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../../../base/clock.ts';
 import { Errno, errnoName } from '../../../base/errors.ts';
-import { Command, CommandFlag, EXTENDED_REQUEST_BYTES } from '../../../protocols/nbd/constants.ts';
-import { encodeRequest } from '../../../protocols/nbd/request.ts';
+import { Command, EXTENDED_REQUEST_BYTES } from '../../../protocols/nbd/constants.ts';
 import type { System } from '../../../system/index.ts';
-import { FileSender } from './file-sender.ts';
+import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+import { MessageFlag } from '../../../system/socket-calls.ts';
+import { Forwarding } from './forwarding.ts';
 import { Gate } from './gate.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
 import { OutputBuffer } from './output-buffer.ts';
-import { ReplicaRunner } from './replica-runner.ts';
+import { PlainRequests, REPLY_HEADER_BYTES } from './plain-requests.ts';
+import type { SlowDisk } from './slow-disk.ts';
 import { Waiter } from './waiter.ts';
 import { createWire, type Wire } from './wire.ts';
 
-/** Room for the longest reply without data. */
-const REPLY_HEADER_BYTES = 256;
-/** Reads from here on are sent from the page cache; smaller ones are cheaper to copy. */
-const SEND_FILE_BYTES = 64 * 1024;
-/** Writes from here on are written as they arrive, while the bytes are still in the processor's cache. */
-const STREAM_BYTES = 128 * 1024;
+/** What is thrown away at a time while the client takes its leave. */
+const HANG_UP_BYTES = 64 * 1024;
+
+/** Memory that one connection after the other uses. */
+export interface ConnectionBuffers {
+  input: PinnedBuffer;
+  output: PinnedBuffer;
+}
+
+export function allocateBuffers(maxPayloadBytes: number): ConnectionBuffers {
+  return {
+    input: InputBuffer.allocate(EXTENDED_REQUEST_BYTES + maxPayloadBytes),
+    output: OutputBuffer.allocate(REPLY_HEADER_BYTES + maxPayloadBytes),
+  };
+}
+
+export interface WorkerConnectionOptions {
+  start: StartMessage;
+  system: System;
+  buffers: ConnectionBuffers;
+}
 
 export class WorkerConnection {
   readonly #start: StartMessage;
+  readonly #system: System;
   readonly #gate: Gate;
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
   readonly #waiter: Waiter;
   readonly #wire: Wire;
-  readonly #replica: ReplicaRunner;
-  readonly #sender: FileSender;
-  #forwardedRequests = 0;
-  #forwardedBytes = 0;
-  /** Set when the connection is over; null while it goes on. */
+  readonly #plain: PlainRequests;
+  readonly #forwarding: Forwarding;
+  /** Set when the connection is over. */
   #ended: { reason: string | null } | null = null;
-  #stopping = false;
+  /** Set when no more requests are taken: it is over once those under way are answered. */
+  #finishing: { reason: string | null } | null = null;
   #requestCount = 0;
-  #forwardedCount = 0;
   /** Of the request that is not complete yet; 0 before its header is. */
   #partialBytes = 0;
+  /** Of a payload that nobody wants, what is still to come. */
+  #skipBytes = 0;
 
-  constructor(start: StartMessage, system: System) {
-    const { socketFd } = start;
-    const { maxPayloadBytes } = start.limits;
+  constructor({ start, system, buffers }: WorkerConnectionOptions) {
+    const gate = new Gate(start.gate);
+    const input = new InputBuffer(buffers.input);
+    const output = new OutputBuffer(system, { fd: start.socketFd, pinned: buffers.output });
+    const wire = createWire(start.wire);
     this.#start = start;
-    this.#gate = new Gate(start.gate);
-    this.#input = new InputBuffer(EXTENDED_REQUEST_BYTES + maxPayloadBytes);
-    this.#output = new OutputBuffer(system, socketFd, REPLY_HEADER_BYTES + maxPayloadBytes);
-    this.#waiter = new Waiter({ ...start, system, gate: this.#gate, nowMs: systemClock.nowMs });
-    this.#wire = createWire(start.wire);
-    this.#replica = new ReplicaRunner(system, this.#gate, [
-      this.#output.pinned,
-      this.#input.pinned,
-    ]);
-    this.#sender = new FileSender({ system, socketFd, gate: this.#gate, output: this.#output });
-    this.#input.load(start.leftover);
+    this.#system = system;
+    this.#gate = gate;
+    this.#input = input;
+    this.#output = output;
+    this.#wire = wire;
+    this.#waiter = new Waiter({ ...start, system, gate, nowMs: systemClock.nowMs });
+    const onBroken = (reason: string) => this.#end(reason);
+    this.#plain = new PlainRequests({ system, start, gate, input, output, wire, onBroken });
+    this.#forwarding = new Forwarding(start.limits);
+    input.load(start.leftover);
   }
 
   get counters(): WorkerCounters {
     return {
       requests: this.#requestCount,
-      forwarded: this.#forwardedCount,
+      forwarded: this.#forwarding.totalCount,
       spins: this.#waiter.spinCount,
       sleeps: this.#waiter.sleepCount,
+      touchedBytes: this.#input.touchedBytes + this.#output.touchedBytes,
     };
   }
 
   /** Serves until the client leaves; answers why, null for an orderly end. Blocks its thread but for new plans. */
   async run(): Promise<string | null> {
-    await this.#replica.install(this.#start.plan);
-    while (this.#ended === null) {
+    await this.#install(this.#start.plan);
+    for (;;) {
       if (this.#gate.signalled) await this.#readMessages();
-      if (this.#stopping && this.#forwardedRequests === 0) this.#end('the server shut down');
       this.#consume();
-      this.#send();
-      if (this.#ended === null && !this.#gate.signalled) this.#receive();
+      this.#output.send();
+      if (this.#output.error !== 0) {
+        this.#end(`the client cannot be written to: ${errnoName(this.#output.error)}`);
+      }
+      if (this.#ended !== null) return this.#ended.reason;
+      if (this.#finishing !== null && this.#forwarding.isIdle) {
+        await this.#hangUp();
+        return this.#finishing.reason;
+      }
+      if (!this.#gate.signalled) this.#receive();
     }
-    return this.#ended.reason;
   }
 
   #end(reason: string | null): void {
     this.#ended ??= { reason };
+  }
+
+  #finish(reason: string | null): void {
+    this.#finishing ??= { reason };
+  }
+
+  #post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+    this.#start.port.postMessage(message, transfer);
+  }
+
+  async #install(plan: StartMessage['plan']): Promise<void> {
+    await this.#plain.install(plan);
+    this.#post({ kind: 'planned' });
   }
 
   async #readMessages(): Promise<void> {
@@ -97,38 +136,26 @@ export class WorkerConnection {
       const received = receiveMessageOnPort(this.#start.port) as { message: ToWorker } | undefined;
       if (received === undefined) return;
       const { message } = received;
-      if (message.kind === 'plan') await this.#replica.install(message.plan);
-      else if (message.kind === 'stop') this.#stopping = true;
-      else this.#sendReply(message);
+      switch (message.kind) {
+        case 'reply':
+          this.#forwarding.answered(message.id, message.durationMs);
+          for (const chunk of message.chunks) this.#output.sendChunk(chunk);
+          break;
+        case 'plan':
+          await this.#install(message.plan);
+          break;
+        case 'stop':
+          this.#finish('the server shut down');
+          break;
+        case 'disconnect':
+          this.#end('the server hung up');
+          break;
+      }
     }
-  }
-
-  #sendReply(reply: Extract<ToWorker, { kind: 'reply' }>): void {
-    this.#forwardedRequests -= 1;
-    this.#forwardedBytes -= reply.payloadBytes;
-    for (const chunk of reply.chunks) {
-      const error = this.#output.sendChunk(chunk);
-      if (error !== 0) this.#endUnwritable(error);
-    }
-  }
-
-  #send(): void {
-    if (this.#output.usedBytes === 0) return;
-    const error = this.#output.send();
-    if (error !== 0) this.#endUnwritable(error);
-  }
-
-  #endUnwritable(error: number): void {
-    this.#end(`the client cannot be written to: ${errnoName(error)}`);
   }
 
   get #mustWait(): boolean {
-    const { maxForwardedRequests, maxForwardedBytes } = this.#start.limits;
-    return (
-      this.#stopping ||
-      this.#forwardedRequests >= maxForwardedRequests ||
-      this.#forwardedBytes >= maxForwardedBytes
-    );
+    return this.#finishing !== null || this.#forwarding.isFull;
   }
 
   #receive(): void {
@@ -140,8 +167,9 @@ export class WorkerConnection {
     const wanted = input.prepare(this.#partialBytes);
     const count = this.#waiter.receive(input.pinned, input.end, wanted);
     if (count > 0) input.received(count);
+    // The client may have shut its own half only, and wait for the rest of its answers.
     else if (count === 0)
-      this.#end(input.availableBytes === 0 ? null : 'the client left inside a request');
+      this.#finish(input.availableBytes === 0 ? null : 'the client left inside a request');
     else if (count !== -Errno.EAGAIN)
       this.#end(`the client cannot be read from: ${errnoName(-count)}`);
   }
@@ -152,145 +180,81 @@ export class WorkerConnection {
     const wire = this.#wire;
     const headerBytes = wire.requestHeaderBytes;
     this.#partialBytes = 0;
-    while (this.#ended === null && input.availableBytes >= headerBytes && !this.#mustWait) {
+    while (this.#ended === null && !this.#mustWait) {
+      if (this.#skipBytes > 0 && !this.#skip()) return;
+      if (input.availableBytes < headerBytes) return;
       const payloadBytes = wire.decode(input.pinned.bytes, input.start);
       if (payloadBytes < 0 || payloadBytes > this.#start.limits.maxPayloadBytes) {
-        this.#end(describeBadRequest(payloadBytes));
-        return;
+        if (!this.#refusePayload(payloadBytes)) return;
+        continue;
       }
       if (input.availableBytes < headerBytes + payloadBytes) {
-        if (this.#streams(payloadBytes)) this.#writeWhatIsThere();
-        this.#partialBytes = headerBytes + this.#wire.request.lengthBytes;
+        this.#plain.stream(payloadBytes);
+        this.#partialBytes = headerBytes + payloadBytes;
         return;
       }
       this.#serve(payloadBytes);
       input.consume(headerBytes + payloadBytes);
-      if (this.#output.isFull) this.#send();
+      if (this.#output.isFull) this.#output.send();
       if (this.#gate.signalled) return;
     }
   }
 
   #serve(payloadBytes: number): void {
-    const { command } = this.#wire.request;
     this.#requestCount += 1;
-    if (command === Command.disconnect) this.#end(null);
-    else if (!this.#isPlain() || !this.#serveHere()) this.#forward(payloadBytes);
+    if (this.#wire.request.command === Command.disconnect) this.#finish(null);
+    else if (!this.#plain.serve()) this.#forward(payloadBytes, this.#plain.slowDisk);
   }
 
-  /** A read or write that nothing is special about; everything else the main thread judges. */
-  #isPlain(): boolean {
-    const { command, flags } = this.#wire.request;
-    const isRead = command === Command.read;
-    if (!isRead && (command !== Command.write || this.#start.readOnly)) return false;
-    const allowedFlags = isRead ? CommandFlag.df : CommandFlag.payloadLength;
-    const { request } = this.#wire;
-    return (
-      (flags & ~allowedFlags) === 0 &&
-      request.lengthBytes <= this.#start.limits.maxPayloadBytes &&
-      this.#replica.accepts(request)
-    );
-  }
-
-  /** False when it turns out to need the main thread. */
-  #serveHere(): boolean {
-    const { request } = this.#wire;
-    if (request.command === Command.write) return this.#write();
-    if (request.lengthBytes >= SEND_FILE_BYTES && this.#sendFromFiles()) return true;
-    return this.#read();
-  }
-
-  #read(): boolean {
-    const output = this.#output;
-    const wire = this.#wire;
-    const { lengthBytes } = wire.request;
-    if (!output.hasRoom(REPLY_HEADER_BYTES + lengthBytes)) this.#send();
-    const at = output.usedBytes;
-    const { bytes } = output.pinned;
-    if (!this.#replica.read(wire.request, bytes, at + wire.readHeaderBytes)) return false;
-    wire.encodeRead(bytes, at, true);
-    output.commit(wire.readHeaderBytes + lengthBytes);
+  /** False when the connection cannot go on; otherwise the main thread refuses the request and its payload is skipped. */
+  #refusePayload(payloadBytes: number): boolean {
+    const { extendedHeaders } = this.#start.wire;
+    // The protocol wants a hang-up for extended headers; else for what can only be an attack.
+    const limit = extendedHeaders ? 0 : 2 * this.#start.limits.maxPayloadBytes;
+    if (payloadBytes < 0) this.#end('the client sent bytes that are not a request');
+    else if (payloadBytes > limit) this.#end(`the client sent a payload of ${payloadBytes} bytes`);
+    if (this.#ended !== null) return false;
+    this.#requestCount += 1;
+    this.#forward(0, null);
+    this.#input.consume(this.#wire.requestHeaderBytes);
+    this.#skipBytes = payloadBytes;
     return true;
   }
 
-  #write(): boolean {
-    const output = this.#output;
+  #skip(): boolean {
+    const countBytes = Math.min(this.#skipBytes, this.#input.availableBytes);
+    this.#input.consume(countBytes);
+    this.#skipBytes -= countBytes;
+    return this.#skipBytes === 0;
+  }
+
+  #forward(payloadBytes: number, slowDisk: SlowDisk | null): void {
+    const { request, requestHeaderBytes } = this.#wire;
     const { pinned, start } = this.#input;
-    const wire = this.#wire;
-    if (!this.#replica.write(wire.request, pinned.bytes, start + wire.requestHeaderBytes)) {
-      return false;
-    }
-    if (!output.hasRoom(REPLY_HEADER_BYTES)) this.#send();
-    output.commit(wire.encodeDone(output.pinned.bytes, output.usedBytes));
-    return true;
-  }
-
-  /** False before anything of the reply is sent. */
-  #sendFromFiles(): boolean {
-    const output = this.#output;
-    const wire = this.#wire;
-    this.#send();
-    if (this.#ended !== null) return true;
-    if (!this.#replica.locate(wire.request)) return false;
-    wire.encodeRead(output.pinned.bytes, 0, false);
-    output.commit(wire.readHeaderBytes);
-    const { missingBytes, socketError } = this.#sender.send(this.#replica.ranges);
-    if (socketError !== 0) this.#endUnwritable(socketError);
-    else if (missingBytes > 0) this.#takeBack(missingBytes);
-    else output.commit(wire.encodeEnd(output.pinned.bytes, output.usedBytes));
-    return true;
-  }
-
-  /** The disk gave less than the header said: fills up and says that it failed, or ends the connection where it cannot. */
-  #takeBack(missingBytes: number): void {
-    const output = this.#output;
-    const error = output.sendChunk(new Uint8Array(missingBytes));
-    if (error !== 0) this.#endUnwritable(error);
-    if (!output.hasRoom(REPLY_HEADER_BYTES)) this.#send();
-    const failureBytes = this.#wire.encodeFailure(output.pinned.bytes, output.usedBytes);
-    if (failureBytes === 0) this.#end('a disk gave less than it should');
-    output.commit(failureBytes);
-  }
-
-  /**
-   * Whether the payload may be written piece by piece: a client that dies inside the request leaves a part of it written, as a
-   * power cut would. With extended headers the reply repeats the offset, which pieces would change.
-   */
-  #streams(payloadBytes: number): boolean {
-    return payloadBytes >= STREAM_BYTES && !this.#start.wire.extendedHeaders && this.#isPlain();
-  }
-
-  /** Writes the part of the payload that has come, and moves the header up so that the rest looks like a request of its own. */
-  #writeWhatIsThere(): void {
-    const input = this.#input;
-    const { request, requestHeaderBytes: headerBytes } = this.#wire;
-    const lengthBytes = this.#replica.wholeBlocks(input.availableBytes - headerBytes);
-    if (lengthBytes < STREAM_BYTES) return;
-    const { bytes } = input.pinned;
-    const part = { offsetBytes: request.offsetBytes, lengthBytes };
-    if (!this.#replica.write(part, bytes, input.start + headerBytes)) return;
-    input.consume(lengthBytes);
-    request.offsetBytes += lengthBytes;
-    request.lengthBytes -= lengthBytes;
-    encodeRequest(bytes, input.start, request);
-  }
-
-  #forward(payloadBytes: number): void {
-    const { pinned, start } = this.#input;
-    const payloadAt = start + this.#wire.requestHeaderBytes;
+    const payloadAt = start + requestHeaderBytes;
     const header = pinned.bytes.slice(start, payloadAt);
     const payload =
       payloadBytes > 0 ? pinned.bytes.slice(payloadAt, payloadAt + payloadBytes) : null;
+    const id = this.#forwarding.add(request, payloadBytes, slowDisk);
     const transfer = payload ? [header.buffer, payload.buffer] : [header.buffer];
-    const message: FromWorker = { kind: 'request', header, payload };
-    this.#start.port.postMessage(message, transfer);
-    this.#forwardedRequests += 1;
-    this.#forwardedBytes += payloadBytes;
-    this.#forwardedCount += 1;
+    this.#post({ kind: 'request', id, header, payload }, transfer);
   }
-}
 
-function describeBadRequest(payloadBytes: number): string {
-  return payloadBytes < 0
-    ? 'the client sent bytes that are not a request'
-    : `the client sent a payload of ${payloadBytes} bytes`;
+  /** Everything is answered. A socket that is closed with input unread may take the last answers back, so the client goes first. */
+  async #hangUp(): Promise<void> {
+    const { socketFd, eventFd, limits } = this.#start;
+    const { sockets, descriptors } = this.#system;
+    const { pinned } = this.#input;
+    const endMs = systemClock.nowMs() + limits.lingerMs;
+    sockets.shutdown(socketFd, 'write');
+    for (;;) {
+      if (this.#gate.signalled) await this.#readMessages();
+      if (this.#ended !== null) return;
+      const count = sockets.recv(socketFd, pinned, 0, HANG_UP_BYTES, MessageFlag.dontWait);
+      if (count > 0) continue;
+      const leftMs = Math.ceil(endMs - systemClock.nowMs());
+      if (count !== -Errno.EAGAIN || leftMs <= 0) return;
+      if (descriptors.waitReadable([socketFd, eventFd], leftMs) > 1) descriptors.eventTake(eventFd);
+    }
+  }
 }
