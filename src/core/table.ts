@@ -81,7 +81,11 @@ export class Table {
     const opened = new OpenedDevices(options);
     const rows: Row[] = [];
     try {
-      for (const spec of specs) rows.push(await createRow(spec, rows, opened, options));
+      for (const spec of specs) {
+        const words = splitArguments(spec.params);
+        for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
+        rows.push(createRow(spec, words, rows, opened, options));
+      }
       return new Table(rows, options.readOnly, tableLimits(rows), opened);
     } catch (error) {
       await closeAll(rows, opened);
@@ -158,15 +162,14 @@ class OpenedDevices {
 }
 
 /** One row, refused in the kernel's order: length, range, type, singleton, mode, immutability, gap, arguments. */
-async function createRow(
+function createRow(
   spec: RowSpec,
+  words: readonly string[],
   before: readonly Row[],
   opened: OpenedDevices,
   options: TableOptions,
-): Promise<Row> {
+): Row {
   const targetType = checkRow(spec, before, options);
-  const words = splitArguments(spec.params);
-  for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
   const args = new ArgumentReader(words, (operand) => opened.open(operand));
   const context = {
     start: spec.start,
