@@ -34,7 +34,9 @@ await mapper.create({ name: 'disk', table: '0 2048 breaker mem:1M' });
 await using disk = mapper.open('disk');
 await disk.read({ offsetBytes: 0, lengthBytes: 4096 });
 await mapper.message('disk', ['trip']);
-await disk.read({ offsetBytes: 0, lengthBytes: 4096 }).catch((error) => console.log(String(error)));
+await disk
+  .read({ offsetBytes: 0, lengthBytes: 4096 })
+  .catch((error: unknown) => console.log(String(error)));
 console.log(mapper.status('disk')[0]?.status);
 
 // Prints:

@@ -13,9 +13,9 @@ const folder = await mkdtemp(join(tmpdir(), 'devmapper-example-'));
   console.log(service.uris('disk')[0]?.replace(folder, '/FOLDER'));
 
   const client = connect(join(folder, 'nbd.sock'));
-  const [greeting] = (await new Promise((resolve) => {
-    client.once('data', (data) => resolve([data]));
-  })) as [Buffer];
+  const greeting = await new Promise<Buffer>((resolve) => {
+    client.once('data', resolve);
+  });
   console.log(greeting.toString('latin1', 0, 8));
   client.destroy();
 }

@@ -258,7 +258,8 @@ export class DeviceMapper implements AsyncDisposable {
   /** Opens a device for I/O. It cannot be removed until the volume is closed. */
   open(name: string): Volume {
     const device = this.engine.get(name);
-    return new Volume(device, this.engine.open(device));
+    const { release } = this.engine.open(device);
+    return new Volume({ name: () => device.name, device, release });
   }
 
   /** Makes durable what was written to any device. Suspended devices are left out: nothing is under way there. */

@@ -1,5 +1,5 @@
 /**
- * A mapped device, open for I/O: byte offsets and promises over bios.
+ * A block device, open for I/O: byte offsets and promises over bios.
  *
  * Invariants
  * - The device counts as open from construction until `close` has seen the last request end.
@@ -10,10 +10,9 @@ import { assert } from '../base/assert.ts';
 import { DmError, type ErrnoName, errnoName } from '../base/errors.ts';
 import { SECTOR_BYTES } from '../base/units.ts';
 import { BioFlag, NO_DATA, OP_NAMES, Op, recycleBio, takeBio } from '../core/bio.ts';
+import type { BlockDevice } from '../core/device.ts';
 import { ExtentFlag, ExtentList } from '../core/extents.ts';
 import type { Limits } from '../core/limits.ts';
-import type { MappedDevice } from '../core/mapped-device.ts';
-import type { OpenedDevice } from '../core/table.ts';
 
 export interface RequestOptions {
   /** Rejects the promise when it aborts. What was under way may still happen. */
@@ -68,8 +67,17 @@ interface Piece {
   extents: ExtentList | null;
 }
 
+/** What a volume stands on. */
+export interface VolumeSource {
+  /** For messages; asked each time, since devices can be renamed. */
+  name(): string;
+  device: BlockDevice;
+  /** Called once, when no request is under way any more. */
+  release(): void | Promise<void>;
+}
+
 /**
- * Reads and writes one mapped device. Obtained from `DeviceMapper.open`, ended by `close` or `await using`.
+ * Reads and writes one device. Obtained from `DeviceMapper.open` or `connectNbd`, ended by `close` or `await using`.
  *
  * @example
  * ```ts
@@ -85,20 +93,19 @@ interface Piece {
  * ```
  */
 export class Volume implements AsyncDisposable {
-  readonly #device: MappedDevice;
-  readonly #release: () => void;
+  readonly #source: VolumeSource;
+  readonly #device: BlockDevice;
   #closed: Promise<void> | null = null;
   #pendingCount = 0;
   #idle: (() => void) | null = null;
 
-  /** Takes over an opened device; `DeviceMapper.open` is the way to get one. */
-  constructor(device: MappedDevice, opened: OpenedDevice) {
-    this.#device = device;
-    this.#release = () => opened.release();
+  constructor(source: VolumeSource) {
+    this.#source = source;
+    this.#device = source.device;
   }
 
   get name(): string {
-    return this.#device.name;
+    return this.#source.name();
   }
 
   /** Of the live table; changes when a table of another size is resumed. */
@@ -175,7 +182,7 @@ export class Volume implements AsyncDisposable {
 
   /** Waits for requests under way, then gives the device back. It does not flush. */
   close(): Promise<void> {
-    this.#closed ??= this.#drain().then(this.#release);
+    this.#closed ??= this.#drain().then(() => this.#source.release());
     return this.#closed;
   }
 

@@ -53,6 +53,7 @@ describe.each([
   ['src/mapper/device-mapper.ts', 1],
   ['src/mapper/volume.ts', 1],
   ['src/mapper/serve-nbd.ts', 1],
+  ['src/mapper/nbd-client.ts', 1],
 ])('%s', (path, count) => {
   test('its snippets run', async () => {
     const codes = snippets(path);
@@ -62,7 +63,7 @@ describe.each([
       writeFileSync(file, code);
       const output = await run(file);
       // `console.log(x); // 7` promises its output.
-      for (const [, expected] of code.matchAll(/^console\.log\(.*\); \/\/ (\S+)$/gm)) {
+      for (const [, expected] of code.matchAll(/^ *console\.log\(.*\); \/\/ (\S+)$/gm)) {
         expect(output.split('\n')).toContain(expected);
       }
     }

@@ -1,17 +1,15 @@
 /** `bin/devmapper serve` on real files, used by programs that nobody here wrote. */
 
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   readFileSync,
-  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createPrng } from '../../src/base/prng.ts';
 import { requireTools } from '../../src/testing/tools.ts';
 import { run, ServeProcess, startProgram, succeed, temporaryFolder } from './serve-process.ts';
@@ -293,135 +291,6 @@ requireTools('nbdkit', 'nbdsh')('a second signal', () => {
   });
 });
 
-requireTools('nbdinfo', 'openssl')('TLS', () => {
-  test('with a pre-shared key, which the URI leads to', async () => {
-    using folder = temporaryFolder();
-    const keys = join(folder.path, 'keys');
-    writeFileSync(keys, `alice:${'ab'.repeat(32)}\n`);
-    await using server = await ServeProcess.start(folder.path, '--tls-psk', keys, 'mem:1M');
-    expect(server.uri()).toContain('nbds+unix://alice@/disk?');
-    expect((await succeed('nbdinfo', '--size', server.uri())).trim()).toBe('1048576');
-    const plain = `nbd+unix:///disk?socket=${server.socketPath}`;
-    expect((await run('nbdinfo', '--size', plain)).status).not.toBe(0);
-  });
-
-  test('with certificates, of the client too', async () => {
-    using folder = temporaryFolder();
-    const { path } = folder;
-    makeCertificates(path);
-    const words = ['server-cert.pem', 'server-key.pem', 'ca-cert.pem'].map((name) =>
-      join(path, name),
-    );
-    const options = ['--tls-cert', words[0]!, '--tls-key', words[1]!, '--tls-ca', words[2]!];
-    const listen = ['--listen', 'localhost:0', '--tls-verify-peer'];
-    await using server = await ServeProcess.start(path, ...options, ...listen, 'mem:1M');
-    expect(server.uri()).toMatch(/^nbds:\/\/localhost:\d+\/disk$/);
-    const uri = `${server.uri()}?tls-certificates=${path}`;
-    expect((await succeed('nbdinfo', '--size', uri)).trim()).toBe('1048576');
-    rmSync(join(path, 'client-cert.pem'));
-    expect((await run('nbdinfo', '--size', uri)).status).not.toBe(0);
-  });
-
-  test('is needed where others can connect, unless told', async () => {
-    const open = await run('devmapper', 'serve', '--listen', '0.0.0.0:0', 'mem:1M');
-    expect(open).toMatchObject({ status: 1, stdout: '' });
-    expect(open.stderr).toMatch(/others can reach it and TLS is not required/);
-    expect(open.stderr).toMatch(/--tls-cert.*--insecure/);
-  });
-});
-
 async function answers(socket: string): Promise<boolean> {
   return (await run('nbdinfo', '--can', 'connect', `nbd+unix:///?socket=${socket}`)).status === 0;
 }
-
-/** An authority, a server's and a client's certificate, named as libnbd expects them. */
-function makeCertificates(folder: string): void {
-  const openssl = (...words: string[]) =>
-    execFileSync('openssl', words, { cwd: folder, stdio: 'ignore' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-subj',
-    '/CN=ca',
-    '-keyout',
-    'ca-key.pem',
-    '-out',
-    'ca-cert.pem',
-  );
-  for (const name of ['server', 'client']) {
-    const names = name === 'server' ? ['-addext', 'subjectAltName=DNS:localhost'] : [];
-    const authority = ['-CA', 'ca-cert.pem', '-CAkey', 'ca-key.pem'];
-    const out = ['-keyout', `${name}-key.pem`, '-out', `${name}-cert.pem`];
-    openssl('req', '-x509', ...key, ...authority, '-subj', `/CN=${name}`, ...names, ...out);
-  }
-}
-
-describe('refusals', () => {
-  const refused: [string, string[], number, RegExp[]][] = [
-    ['nothing', ['serve'], 2, [/Nothing to serve/, /devmapper serve a\.img b\.img/]],
-    ['an unknown command', ['serv'], 2, [/unknown command 'serv'.*Did you mean serve/]],
-    ['an unknown option', ['serve', '--tabel', 'x'], 2, [/unknown option '--tabel'/]],
-    ['a bad number', ['serve', '--spin', 'x', 'mem:1M'], 2, [/spin.*'x' is invalid/]],
-    ['a bad address', ['serve', '--listen', 'a:b', 'mem:1M'], 2, [/expected HOST:PORT/]],
-    ['an image that is not there', ['serve', '/no/a.img'], 1, [/\/no\/a\.img/, /--table TABLE/]],
-    ['a directory', ['serve', '/tmp'], 1, [/Cannot join \/tmp: .*directory/]],
-    ['no row, no file', ['serve', '--table', 'linear'], 2, [/neither a row nor a file/]],
-    [
-      'bad arguments',
-      ['serve', '--table', '0 8 zero\n8 8 linear mem:1M x'],
-      1,
-      [
-        /Cannot create disk: linear: Invalid device sector/,
-        /line 2: 8 8 linear mem:1M x/,
-        /takes: <device> <offset>/,
-      ],
-    ],
-    ['a gap', ['serve', '--table', '0 8 zero\n9 8 zero'], 1, [/[Gg]ap in table/, /line 2/]],
-    [
-      'an unknown target',
-      ['serve', '--table', '0 8 lineer x'],
-      1,
-      [/unknown target type/, /devmapper targets/],
-    ],
-    ['a row that is none', ['serve', '--table', '0 8 zero\nx'], 1, [/line 2 of table/]],
-    ['a device that is not there', ['serve', '--table', '0 8 linear mapper/x 0'], 1, [/named "x"/]],
-    ['itself', ['serve', 'x', '--table', '0 8 linear mapper/x 0'], 1, [/cannot stand on itself/]],
-    ['a bad name', ['serve', 'a/b', '--table', '0 8 zero'], 1, [/contains "\/"/]],
-    ['one that is too small', ['serve', '--table', '0 4096 linear mem:1M 0'], 1, [/too small/]],
-  ];
-  test.each(refused)('%s', async (_what, words, status, messages) => {
-    const result = await run('devmapper', ...words);
-    expect(result.stderr).toMatch(/^devmapper: /);
-    for (const message of messages) expect(result.stderr).toMatch(message);
-    expect(result.stderr).not.toMatch(/^\s+at /m);
-    expect(result).toMatchObject({ status, stdout: '' });
-  });
-});
-
-describe('devmapper', () => {
-  test('targets prints what dmsetup prints', async () => {
-    const lines = (await succeed('devmapper', 'targets')).trim().split('\n');
-    expect(lines).toContain('striped          v1.7.0');
-    const verbose = await succeed('devmapper', 'targets', '-v');
-    expect(verbose).toContain('<start> <length> linear <device> <offset>');
-    const { targets } = JSON.parse(await succeed('devmapper', 'targets', '--json')) as {
-      targets: { name: string; version: string }[];
-    };
-    expect(targets.map(({ name, version }) => `${name.padEnd(16)} v${version}`)).toEqual(lines);
-  });
-
-  test('has help with examples everywhere, and a version', async () => {
-    for (const words of [
-      ['--help'],
-      ['serve', '--help'],
-      ['targets', '--help'],
-      ['help', 'serve'],
-    ]) {
-      expect(await succeed('devmapper', ...words)).toContain('Examples:');
-    }
-    expect(await succeed('devmapper', '--version')).toMatch(/^devmapper \d+\.\d+\.\d+\n$/);
-    expect((await run('devmapper')).status).toBe(2);
-  });
-});

@@ -1,6 +1,6 @@
 /** The main job against a real kernel: our volume as its disk, and its own NBD client against our server. */
 
-import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -35,7 +35,7 @@ requireTools('fsck.ext4', 'debugfs')('tools for ext4', () => {
           for i in $(seq 200); do echo "file $i" > /mnt/small-$i; done
           rm /mnt/small-1*
           sync
-          sha256sum < /mnt/random
+          sha256sum < /mnt/random | cut -d ' ' -f 1
           fstrim -v /mnt >&2
           umount /mnt`,
       });
@@ -49,9 +49,7 @@ requireTools('fsck.ext4', 'debugfs')('tools for ext4', () => {
       await succeed('fsck.ext4', '-f', '-n', joined);
       const dumped = join(folder.path, 'random');
       await succeed('debugfs', '-R', `dump random ${dumped}`, joined);
-      expect(execFileSync('sha256sum', { input: readFileSync(dumped), encoding: 'utf8' })).toBe(
-        `${sum}\n`,
-      );
+      expect(createHash('sha256').update(readFileSync(dumped)).digest('hex')).toBe(sum);
       expect(await succeed('debugfs', '-R', 'cat small-200', joined)).toBe('file 200\n');
     });
   });
