@@ -354,6 +354,22 @@ test('a client that vanishes in its handshake is forgotten', async () => {
   expect(server.status().connections).toEqual([]);
 });
 
+test.each(['end', 'destroy'] as const)(
+  'a client that gives up TLS by %s is forgotten',
+  async (how) => {
+    const path = join(folder, 'nbd.sock');
+    const server = createNbdServer({ tls: { psk: new Map([['user', Buffer.alloc(32, 1)]]) } });
+    await server.listenUnix(path);
+    const peer = await dial(path);
+    await peer.greet();
+    expect((await peer.option(Option.starttls))[0]?.type).toBe(OptionReply.ack);
+    await expect.poll(() => server.status().connections[0]?.phase).toBe('tls');
+    peer.stream[how]();
+    await expect.poll(() => server.status().connections).toEqual([]);
+    expect(events.at(-1)).toMatchObject({ kind: 'disconnected', exportName: null });
+  },
+);
+
 test('TLS keys that do not work are refused at once', () => {
   const certificate = { certificate: 'none', key: 'none' };
   expect(() => createNbdServer({ tls: { certificate } })).toThrow(/^Cannot use TLS keys: /);

@@ -71,8 +71,11 @@ export class TlsStarter {
   start(socket: Socket, onSecure: SecureCallback, onInsecure: InsecureCallback): void {
     // A server of its own that never listens: it checks certificates and keys, and its events are about this client alone.
     const server = tls.createServer(this.#options);
+    // A client that gives up in the middle may say so by shutting its side only; afterwards that is its good right.
+    socket.allowHalfOpen = false;
     server.once('secureConnection', (stream) => {
       if (!this.#options.requestCert || stream.authorized) {
+        stream.allowHalfOpen = true;
         onSecure(stream);
         return;
       }
