@@ -336,6 +336,7 @@ requireTools('fio')('fio', () => {
       '--size=8m',
       '--io_size=16m',
       '--verify=crc32c',
+      '--verify_state_save=0',
       '--verify_fatal=1',
       '--output-format=json',
     );
