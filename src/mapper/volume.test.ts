@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Bio } from '../core/bio.ts';
+import type { Limits } from '../core/limits.ts';
 import type { TargetType } from '../core/target.ts';
+import { linear } from '../targets/linear.ts';
 import { DeviceMapper } from './device-mapper.ts';
 
 /** Keeps every bio until the test ends it, unless `take` does something else with it. */
@@ -113,6 +115,26 @@ describe('Volume', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(1_000_000);
     expect(sizes.length).toBeGreaterThan(1);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(65536);
+  });
+
+  test('keeps the data of the pieces apart', async () => {
+    const narrow = {
+      ...linear,
+      name: 'narrow',
+      create: (...words: Parameters<TargetType['create']>) => ({
+        ...linear.create(...words),
+        limits: (stacked: Limits) => ({ ...stacked, maxIoSectors: 3 }),
+      }),
+    };
+    await using mapper = new DeviceMapper({ targets: [narrow] });
+    await mapper.create({ name: 'disk', table: '0 2048 narrow mem:1M 0' });
+    await using volume = mapper.open('disk');
+    const data = new Uint8Array(10 * 512).map((_, index) => index >> 9);
+    await volume.write({ offsetBytes: 512, data });
+    expect(await volume.read({ offsetBytes: 512, lengthBytes: 10 * 512 })).toEqual(data);
+    expect(mapper.statistics('disk').writes).toBe(4);
+    const extents = await volume.blockStatus({ offsetBytes: 0, lengthBytes: 10 * 512 });
+    expect(extents).toMatchObject([{ offsetBytes: 0, lengthBytes: 10 * 512 }]);
   });
 
   test('an abort lets go of the caller at once, and close waits for the request', async () => {
