@@ -196,14 +196,15 @@ requireTools('nbdkit')('nbdkit killed', () => {
     const failing = Array.from({ length: 100 }, () =>
       runBio(lost.device, { op: Op.read, ...fields }),
     );
-    let slowestMs = 0;
+    const tookMs: number[] = [];
     for (let round = 0; round < 300; round += 1) {
       const start = performance.now();
       expect(await runBio(opened.device, { op: Op.read, ...fields })).toBe(0);
-      slowestMs = Math.max(slowestMs, performance.now() - start);
+      tookMs.push(performance.now() - start);
       await sleep(systemClock, 5);
     }
-    expect(slowestMs).toBeLessThan(250);
+    // The worst of them says more about the machine than about us.
+    expect(tookMs.sort((a, b) => a - b)[280]).toBeLessThan(100);
     expect(new Set(await Promise.all(failing))).toEqual(new Set([Errno.ETIMEDOUT]));
   });
 });

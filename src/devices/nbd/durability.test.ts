@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Errno } from '../../base/errors.ts';
 import { BioFlag, Op } from '../../core/bio.ts';
-import { Command, NbdError, TransmissionFlag } from '../../protocols/nbd/constants.ts';
+import { Command, NbdError, Option, TransmissionFlag } from '../../protocols/nbd/constants.ts';
 import { ALL_FLAGS, type FakeServerSettings } from '../../testing/fake-nbd-server.ts';
 import { closeRigs, filled, MULTI, type Rig, rig } from '../../testing/nbd-rig.ts';
 
@@ -113,6 +113,26 @@ describe('flush after a loss', () => {
     expect(await r.run(Op.flush)).toBe(0);
   });
 
+  test('a connection that came late but before any loss vouches for all writes', async () => {
+    const r: Rig = await rig({
+      flags: MULTI,
+      onOption: (connection, option) => {
+        // Only the first connection gets through.
+        if (option === Option.go) connection.server.down = true;
+        return false;
+      },
+    });
+    expect(r.device.remote.connectionCount).toBe(1);
+    await r.run(Op.write, { data: filled(1) });
+    r.server.settings.onOption = () => false;
+    r.server.down = false;
+    await r.pass(300);
+    expect(r.device.remote.connectionCount).toBe(4);
+    r.server.connections[0]!.close();
+    await r.settle();
+    expect(await r.run(Op.flush)).toBe(0);
+  });
+
   test('with several connections, none that is new can', async () => {
     const r = await rig({ flags: MULTI });
     await r.run(Op.write, { data: filled(1) });
@@ -164,6 +184,20 @@ describe('an export that comes back changed', () => {
     await r.pass(60_000);
     expect(r.server.requests).toHaveLength(written);
     expect(r.server.openConnections).toHaveLength(0);
+  });
+
+  test('seen by one connection of several: the others are given up too', async () => {
+    const r = await rig({ flags: MULTI });
+    r.holds = true;
+    const bios = Array.from({ length: 4 }, (_, sector) => r.start(Op.read, { sector }));
+    await r.settle();
+    r.server.settings.bytes = new Uint8Array(512);
+    r.held[0]!.connection.close();
+    await r.pass(200);
+    expect(await Promise.all(bios.map(({ ended }) => ended))).toEqual(bios.map(() => Errno.ENXIO));
+    expect(r.server.openConnections).toHaveLength(0);
+    await r.pass(60_000);
+    expect(r.server.connections).toHaveLength(5);
   });
 
   test('with more features than before: goes on', async () => {

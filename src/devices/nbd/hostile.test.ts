@@ -359,6 +359,8 @@ describe('what looks odd but is allowed', () => {
       c.sendData(r, data(10), { flags: 0 });
       const payload = hex('0000001c 0003 616263 0000000000000900');
       chunk(ChunkType.errorOffset, payload, payload.length, 0)(c, r);
+      // The first one counts.
+      chunk(ChunkType.error, hex('00000005 0000'), 6, 0)(c, r);
       c.sendOk(r);
     }, Op.read);
     expect([errno, requestCount]).toEqual([Errno.ENOSPC, 1]);

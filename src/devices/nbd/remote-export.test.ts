@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Errno } from '../../base/errors.ts';
 import { Op } from '../../core/bio.ts';
 import { NbdError } from '../../protocols/nbd/constants.ts';
+import type { StartedBio } from '../../testing/device-io.ts';
 import { closeRigs, filled, MULTI, rig, TIMEOUT_MS } from '../../testing/nbd-rig.ts';
 
 afterEach(closeRigs);
@@ -227,6 +228,23 @@ describe('a server that stays away', () => {
       await r.pass(1000);
     }
     expect(await neglected.ended).toBe(Errno.ETIMEDOUT);
+  });
+
+  test('nor are idle connections while others are busy', async () => {
+    const r = await rig({ flags: MULTI });
+    r.holds = true;
+    const bios: StartedBio[] = [];
+    for (let second = 0; second < 100; second += 1) {
+      const before = r.held.splice(0);
+      bios.push(r.start(Op.read));
+      await r.settle();
+      for (const { connection, request } of before) connection.answer(request);
+      await r.pass(1000);
+    }
+    r.answerHeld();
+    await r.settle();
+    expect(await Promise.all(bios.map(({ ended }) => ended))).toEqual(bios.map(() => 0));
+    expect(r.server.connections).toHaveLength(4);
   });
 
   test('an idle connection is never judged silent', async () => {

@@ -199,8 +199,6 @@ export class RemoteExport implements LinkOwner {
       case Command.write:
       case Command.trim:
       case Command.writeZeroes:
-        // A server without flush has nothing to lose, or no way to save it.
-        if (!has(this.info, TransmissionFlag.sendFlush)) return;
         if ((request.flags & CommandFlag.fua) === 0) this.#writeSerial += 1;
     }
   }
