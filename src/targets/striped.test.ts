@@ -117,19 +117,19 @@ describe('striped', () => {
   });
 
   test('a failing disk marks its stripes and raises events, up to a limit', async () => {
-    const { device, disks } = await create('0 48 striped 3 4 A 0 B 0 A 100');
+    const { device, disks } = await create('0 64 striped 4 4 A 0 B 0 A 100 A 200');
     const read = (sector: number) =>
       submitBio(device, { op: Op.read, sector, sectorCount: 1, data: new Uint8Array(512) });
     disks.get('A').failure = () => Errno.ENOTSUP;
     expect(await read(0)).toBe(Errno.ENOTSUP);
-    expect(device.live!.statusLines()).toEqual(['0 48 striped 3 A B A 1 AAA']);
+    expect(device.live!.statusLines()).toEqual(['0 64 striped 4 A B A A 1 AAAA']);
     disks.get('A').failure = () => Errno.EIO;
     expect(await read(4)).toBe(0);
     expect(device.eventNumber).toBe(0);
     expect(await read(0)).toBe(Errno.EIO);
-    expect(device.live!.statusLines()).toEqual(['0 48 striped 3 A B A 1 DAD']);
-    expect(device.eventNumber).toBe(2);
+    expect(device.live!.statusLines()).toEqual(['0 64 striped 4 A B A A 1 DADD']);
+    expect(device.eventNumber).toBe(3);
     for (let count = 0; count < 30; count += 1) await read(0);
-    expect(device.eventNumber).toBe(28);
+    expect(device.eventNumber).toBe(42);
   });
 });

@@ -79,15 +79,16 @@ class Striped implements Target {
     const stripeChunk = Math.floor(chunk / this.#stripeCount);
     const holder = chunk - stripeChunk * this.#stripeCount;
     const start = stripeChunk * this.#chunkSectors;
-    if (holder === stripe) return start + sector - chunk * this.#chunkSectors;
-    return holder > stripe ? start + this.#chunkSectors : start;
+    if (holder > stripe) return start + this.#chunkSectors;
+    if (holder < stripe) return start;
+    return start + sector - chunk * this.#chunkSectors;
   }
 
   /** Marks every stripe on the device that failed. ENOTSUP says what a device is, not that it broke. */
   end(bio: Bio): void {
     if (bio.error === 0 || bio.error === Errno.ENOTSUP) return;
-    for (let stripe = 0; stripe < this.#stripeCount; stripe += 1) {
-      if (this.#devices[stripe] !== bio.device) continue;
+    for (const [stripe, device] of this.#devices.entries()) {
+      if (device !== bio.device) continue;
       this.#errorCounts[stripe]! += 1;
       if (this.#errorCounts[stripe]! < EVENT_ERROR_LIMIT) this.#context.event();
     }

@@ -77,21 +77,22 @@ echo "major|$major"
 sed -i "s/DM_MAJOR/$major/" /share/[0-9]*-*
 echo 1 > /proc/sys/kernel/printk_devkmsg 2>/dev/null || echo on > /proc/sys/kernel/printk_devkmsg
 dmesg -C
+made=''
 step() {
   local input=$1 output rc; shift
   echo "mark" > /dev/kmsg
   output=$("$@" 2>&1 <"$input"); rc=$?
+  [ "$rc $2" != '0 create' ] || made="\${*: -1} $made"
   printf 'step|%s|%s\n' "$rc" "\${output//$'\n'/ }"
 }
 print() { local line; while IFS= read -r line; do echo "$1|$line"; done; }
 finish() {
-  local block names
+  local block
   for block in /sys/block/dm-*; do
-    [ -e "$block" ] || continue
-    names="$(<$block/dm/name) $names"
-    [ "$(<$block/dm/name)" != t ] || describe "$block"
+    [ ! -e "$block" ] || [ "$(<$block/dm/name)" != t ] || describe "$block"
   done
-  [ "$names" = '' ] || dmsetup remove $names
+  [ "$made" = '' ] || dmsetup remove $made
+  made=''
   echo end
 }
 describe() {
@@ -115,7 +116,7 @@ function dmsetupCommand({ run, device = 't', text = '' }: Step): string {
     case 'create-readonly':
       return `dmsetup create -r ${device}`;
     case 'create-notable':
-      return `dmsetup create ${device} --notable`;
+      return `dmsetup create --notable ${device}`;
     case 'message':
       return `dmsetup message -- ${device} ${text.replaceAll(/[^\w :,@.-]/g, '')}`;
     default:
