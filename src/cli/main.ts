@@ -41,8 +41,18 @@ function createProgram(): Command {
   return program;
 }
 
+/** A reader that went away (`| head -1`, a closed terminal) must not end what is served. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    });
+  }
+}
+
 /** Runs one command line and resolves with its exit status. */
 export async function main(words: readonly string[]): Promise<number> {
+  outliveReaders();
   const program = createProgram();
   if (words.length === 0) {
     program.outputHelp({ error: true });

@@ -35,7 +35,7 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
     service = await listen(mapper, { ...listening, ...(options.verbose && { onEvent }) });
     announce(mapper, service, options);
     say(`${await signals.stopped}: stopping (${describeWork(mapper, service)})`);
-    await service.close();
+    if (!(await service.close())) say('note: hung up on clients that did not come to an end');
     await mapper.close();
     say(`flushed ${plan.map(({ name }) => name).join(', ')}; stopped`);
     return 0;

@@ -51,7 +51,9 @@ test('devices that come later are served, others only if asked for', async () =>
 test('read-only exports refuse writes of devices that take them', async () => {
   await using mapper = await mapperWithDisk();
   await using service = await serveNbd(mapper, { port: 0, threads, readOnly: true });
-  await using client = await connectNbd(service.uris('disk')[0]!, { readOnly: true });
+  const uri = service.uris('disk')[0]!;
+  await expect(connectNbd(uri)).rejects.toMatchObject({ code: 'EROFS' });
+  await using client = await connectNbd(uri, { readOnly: true });
   const write = client.write({ offsetBytes: 0, data: new Uint8Array(512) });
   await expect(write).rejects.toMatchObject({ code: 'EROFS' });
 });

@@ -133,8 +133,12 @@ describe('Volume', () => {
     await volume.write({ offsetBytes: 512, data });
     expect(await volume.read({ offsetBytes: 512, lengthBytes: 10 * 512 })).toEqual(data);
     expect(mapper.statistics('disk').writes).toBe(4);
-    const extents = await volume.blockStatus({ offsetBytes: 0, lengthBytes: 10 * 512 });
-    expect(extents).toMatchObject([{ offsetBytes: 0, lengthBytes: 10 * 512 }]);
+    await mapper.create({ name: 'mixed', table: '0 4 narrow mem:1M 1\n4 6 zero' });
+    await using mixed = mapper.open('mixed');
+    expect(await mixed.blockStatus({ offsetBytes: 512, lengthBytes: 9 * 512 })).toMatchObject([
+      { offsetBytes: 512, lengthBytes: 3 * 512, zero: false },
+      { offsetBytes: 4 * 512, lengthBytes: 6 * 512, zero: true },
+    ]);
   });
 
   test('an abort lets go of the caller at once, and close waits for the request', async () => {

@@ -138,6 +138,12 @@ export class ServeProcess implements AsyncDisposable {
     return this.#ended;
   }
 
+  /** Closes this end of the pipes. */
+  stopReading(): void {
+    this.#child.stdout!.destroy();
+    this.#child.stderr!.destroy();
+  }
+
   /** Resolves when `text` has appeared on standard error. */
   async said(text: string): Promise<void> {
     while (!this.#stderr.includes(text)) {

@@ -198,6 +198,15 @@ requireTools('nbdsh')('stopping', () => {
     expect(server.stderr).toContain('flushed disk; stopped');
   });
 
+  test('goes on, and ends with 0, when nobody reads any more what it says', async () => {
+    using folder = temporaryFolder();
+    await using server = await ServeProcess.start(folder.path, '-v', 'mem:1M');
+    server.stopReading();
+    await succeed('nbdsh', '-u', server.uri(), '-c', 'h.pread(512, 0)');
+    await succeed('nbdsh', '-u', server.uri(), '-c', 'h.pread(512, 0)');
+    expect(await server.stop()).toBe(0);
+  });
+
   test('what was acknowledged while a client writes is in the files', async () => {
     using folder = temporaryFolder();
     const { a, b } = makeImages(folder.path);
