@@ -60,10 +60,26 @@ describeTarget(switchTarget, {
     // The device is looked up before the offset is read.
     { line: '0 100 switch 1 16 0 missing x', code: 'ENOENT', error: /Device lookup failed/ },
     { line: '0 100 switch 1 16 0 S 1', error: /S too small for target: start=1, len=100/ },
+    // As many bits a region as the number of paths takes.
     {
       line: '0 17179869184 switch 1 1 0 A 0',
       code: 'ENOMEM',
-      error: /Cannot allocate region table: 17179869184 regions/,
+      error: /Cannot allocate region table: 17179869184 regions take 2147483648 bytes/,
+    },
+    {
+      line: '0 17179869184 switch 2 1 0 A 0 A 0',
+      code: 'ENOMEM',
+      error: /17179869184 regions take 2147483648 bytes/,
+    },
+    {
+      line: '0 17179869184 switch 3 1 0 A 0 A 0 A 0',
+      code: 'ENOMEM',
+      error: /17179869184 regions take 4294967296 bytes/,
+    },
+    {
+      line: `0 17179869184 switch 17 1 0${' A 0'.repeat(17)}`,
+      code: 'ENOMEM',
+      error: /17179869184 regions take 11453246124 bytes/,
     },
   ],
 });
@@ -74,7 +90,7 @@ describe('switch messages', () => {
     const mapper = new Mapper({ registry: createTargetRegistry([switchTarget]), opener: disks });
     const device = mapper.create({ name: 'switch' });
     const paths = Array.from({ length: pathCount }, (_, path) => `A ${path * 1_000_000}`);
-    const length = regionCount * 8;
+    const length = regionCount * 8 - 3; // the last region is not whole
     await mapper.load(device, parseTable(`0 ${length} switch ${pathCount} 8 0 ${paths.join(' ')}`));
     await device.resume();
     const send = (...mappings: string[]) => device.message(0, ['set_region_mappings', ...mappings]);
@@ -89,6 +105,14 @@ describe('switch messages', () => {
     }
     return { device, send, mappings };
   }
+
+  test('an offset may carry a plus sign', async () => {
+    const disks = new TestDisks();
+    const mapper = new Mapper({ registry: createTargetRegistry([switchTarget]), opener: disks });
+    const device = mapper.create({ name: 'switch' });
+    const table = await mapper.load(device, parseTable('0 8 switch 1 8 0 A +8'));
+    expect(table.tableLines()).toEqual(['0 8 switch 1 8 0 A 8']);
+  });
 
   test('begin with the paths in turn', async () => {
     const { mappings } = await create(3, 40);
@@ -144,7 +168,10 @@ describe('switch messages', () => {
     ['R1,', /invalid set_region_mappings argument/],
     ['R,1', /invalid set_region_mappings argument/],
     ['R1,1x', /invalid set_region_mappings argument/],
-    ['R0,1', /invalid set_region_mappings cycle length/],
+    [
+      'R0,1',
+      /^Cannot set region mappings: invalid set_region_mappings cycle length: .* 1 to 1, got 0/,
+    ],
     ['R2,1', /invalid set_region_mappings cycle length/],
     ['R1,8', /invalid set_region_mappings region number: 0 \+ 8 >= 8/],
     ['R1,ffffffffffffffff', /invalid set_region_mappings region number/],
@@ -161,7 +188,10 @@ describe('switch messages', () => {
 
   test('of another name are refused', async () => {
     const { device } = await create(1, 1);
-    await expect(device.message(0, ['nonsense'])).rejects.toThrow(/Unrecognised message received/);
+    await expect(device.message(0, ['nonsense', 'x'])).rejects.toMatchObject({
+      code: 'EINVAL',
+      message: 'Unrecognised message received: "nonsense x"',
+    });
     await expect(device.message(0, ['SET_REGION_MAPPINGS', '0:0'])).resolves.toBeUndefined();
   });
 

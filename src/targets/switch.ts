@@ -72,7 +72,7 @@ class Switch implements Target {
     const size = args.integer('region', 'Invalid region size', { min: 1, max: UINT_MAX });
     args.integer('options', 'Invalid number of optional args', { min: 0, max: 0 });
     args.expectCount(args.remaining === 2 * paths, 'Incorrect number of path arguments');
-    while (args.remaining > 0) {
+    for (let path = 0; path < paths; path += 1) {
       this.#devices.push(args.open(args.word('device')));
       this.#offsets.push(args.sectors('offset', 'Invalid device starting offset', { plus: true }));
     }
@@ -103,9 +103,9 @@ class Switch implements Target {
   }
 
   message(argv: readonly string[]): undefined {
-    const [name = '', ...mappings] = argv;
-    if (name.toLowerCase() !== 'set_region_mappings') {
-      throw new DmError('EINVAL', `Unrecognised message received: "${name}"`);
+    const [name, ...mappings] = argv;
+    if (name?.toLowerCase() !== 'set_region_mappings') {
+      throw new DmError('EINVAL', `Unrecognised message received: "${argv.join(' ')}"`);
     }
     let region = 0;
     for (const text of mappings) region = this.#setMapping(text, region);
