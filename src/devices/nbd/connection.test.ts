@@ -81,8 +81,11 @@ describe('gathering', () => {
     expect(wire.writes).toHaveLength(1);
     expect(wire.writes[0]!.parts.map(({ length }) => length)).toEqual([56, 100_000]);
     expect(wire.writes[0]!.parts[1]).toBe(large.data);
+    connection.send(request(Command.flush, 0));
+    await turn();
+    expect(wire.writes).toHaveLength(1);
     wire.writes[0]!.done();
-    expect(wire.writes[1]!.parts.map(({ length }) => length)).toEqual([28]);
+    expect(wire.writes[1]!.parts.map(({ length }) => length)).toEqual([56]);
   });
 
   test('what a buffer no longer holds goes into the next', async () => {

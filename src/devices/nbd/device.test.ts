@@ -60,6 +60,19 @@ describe('a device over a server that lacks things', () => {
     expect(server.requests.some(isFua)).toBe(false);
   });
 
+  test('a write that failed is not flushed', async () => {
+    const { server, device } = await connect({
+      flags: ALL_FLAGS & ~TransmissionFlag.sendFua,
+      onRequest: (connection, request) => {
+        connection.sendError(request, NbdError.ENOSPC);
+        return true;
+      },
+    });
+    const write = { op: Op.write, sector: 1, sectorCount: 1, data: pattern(512) };
+    expect(await runBio(device, { ...write, flags: BioFlag.fua })).toBe(Errno.ENOSPC);
+    expect(server.commands()).toEqual([Command.write]);
+  });
+
   test('uses FUA where it is', async () => {
     const { server, device } = await connect();
     for (const op of [Op.write, Op.writeZeroes, Op.discard]) {
@@ -263,6 +276,17 @@ describe('block status', () => {
       expect(server.requests.map(({ offsetBytes }) => offsetBytes)).toEqual([1024, 2048]);
     },
   );
+
+  test('a range of many gigabytes is asked about piece by piece', async () => {
+    const sizeBytes = 5 * 2 ** 30;
+    const { server, device } = await connect({ bytes: { length: sizeBytes } as Uint8Array });
+    const extents = new ExtentList();
+    const fields = { op: Op.blockStatus, sector: 0, sectorCount: sizeBytes / 512, extents };
+    expect(await runBio(device, fields)).toBe(0);
+    expect(server.requests.map(({ offsetBytes }) => offsetBytes / 2 ** 30)).toEqual([
+      0, 1, 2, 3, 4,
+    ]);
+  });
 
   test('a server that answers in crumbs is asked only so often', async () => {
     const { server, device } = await connect({
