@@ -103,7 +103,10 @@ export class FormatError extends Error {
 
   constructor(problem: FormatProblem, options?: ErrorOptions) {
     const { format, field, offsetBytes, expected, got } = problem;
-    super(`Cannot read ${format}: ${field} at byte ${offsetBytes}: expected ${expected}, got ${got}`, options);
+    super(
+      `Cannot read ${format}: ${field} at byte ${offsetBytes}: expected ${expected}, got ${got}`,
+      options,
+    );
     this.problem = problem;
   }
 }
