@@ -71,7 +71,8 @@ export class HandshakeStream {
   }
 
   #receive(bytes: Uint8Array): void {
-    this.#chunks.push(bytes.slice());
+    // Not `slice`, which on a Buffer copies nothing: the wire uses its memory again.
+    this.#chunks.push(Uint8Array.from(bytes));
     this.#bufferedBytes += bytes.length;
     if (this.#bufferedBytes > BUFFER_LIMIT_BYTES) {
       const limit = `more than ${BUFFER_LIMIT_BYTES} bytes during the handshake`;
