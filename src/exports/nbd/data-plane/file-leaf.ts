@@ -114,10 +114,24 @@ export class FileLeaf extends Leaf {
   }
 
   #transferOne(bio: Bio): number {
+    if (this.#inMemory && this.#transferInOneCall(bio)) return 0;
     const vector = this.#vector;
     vector.clear();
     vector.append(this.#bufferOf(bio), bio.dataOffset, bio.lengthBytes);
     return this.#transfer(bio.op, bio.sector * SECTOR_BYTES);
+  }
+
+  /** The usual request on memory, without the cost of a vector; false when less than all was moved. */
+  #transferInOneCall(bio: Bio): boolean {
+    const buffer = this.#bufferOf(bio);
+    const { dataOffset, lengthBytes } = bio;
+    const position = bio.sector * SECTOR_BYTES;
+    const flags = TransferFlag.none;
+    const count =
+      bio.op === Op.read
+        ? this.#files.read(this.#fd, buffer, dataOffset, lengthBytes, position, flags)
+        : this.#files.write(this.#fd, buffer, dataOffset, lengthBytes, position, flags);
+    return count === lengthBytes;
   }
 
   /** Joins runs of neighbours; a run that fails ends its bios with the error and the others go on. */

@@ -3,9 +3,11 @@
 import { assert } from '../../../base/assert.ts';
 import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
 
-/** How much is asked for when nothing says how long the next request is: room for many small ones at once. */
+/** How much is asked for unless a long request is under way: room for many small ones at once. */
 const WINDOW_BYTES = 256 * 1024;
-/** What may follow a long payload in the same receive; little, since it is moved to the front afterwards. */
+/** From here on a request is long: no more is asked for than its rest, so that each begins at the front of the buffer, in cached memory. */
+const LONG_BYTES = 64 * 1024;
+/** What may follow a long request in the same receive: the header of the next one, and little else to move to the front. */
 const AHEAD_BYTES = 4096;
 /** Up to this much is moved to the front instead of letting the working set wander through the whole buffer. */
 const MOVE_BYTES = 64 * 1024;
@@ -54,7 +56,7 @@ export class InputBuffer {
   prepare(requestBytes: number): number {
     const { availableBytes } = this;
     const missing = requestBytes - availableBytes;
-    const wanted = missing > WINDOW_BYTES ? missing + AHEAD_BYTES : WINDOW_BYTES;
+    const wanted = requestBytes >= LONG_BYTES ? missing + AHEAD_BYTES : WINDOW_BYTES;
     const fits = this.#end + wanted <= this.pinned.lengthBytes;
     if (this.start > 0 && (availableBytes <= MOVE_BYTES || !fits)) this.#moveToFront();
     return Math.min(wanted, this.pinned.lengthBytes - this.#end);

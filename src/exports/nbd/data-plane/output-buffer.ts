@@ -4,6 +4,7 @@ import { Errno } from '../../../base/errors.ts';
 import type { System } from '../../../system/index.ts';
 import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
 import { MessageFlag } from '../../../system/socket-calls.ts';
+import { SLEEP_MS } from './waiter.ts';
 
 /** More than this is sent before the next request is looked at, so that the client can go on. */
 const SEND_AT_BYTES = 256 * 1024;
@@ -55,7 +56,7 @@ export class OutputBuffer {
 
   /** Sends everything, waiting for the client if need be. */
   send(): void {
-    while (!this.trySend()) this.#system.descriptors.waitWritable(this.#fd, -1);
+    while (!this.trySend()) this.#system.descriptors.waitWritable(this.#fd, SLEEP_MS);
   }
 
   /** Sends what the socket takes without waiting; false while something is left. */

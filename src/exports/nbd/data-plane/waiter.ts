@@ -13,6 +13,8 @@ import type { Gate } from './gate.ts';
 
 /** Spins that found nothing, less those that found something, until spinning stops. */
 const CREDIT_LIMIT = 8;
+/** The longest sleep: a thread that sits in a system call cannot be ended, and the process waits for it when it exits. */
+export const SLEEP_MS = 1000;
 /** The clock is looked at once per so many attempts. */
 const ATTEMPTS_PER_LOOK = 8;
 
@@ -88,7 +90,7 @@ export class Waiter {
     const { system, nowMs, eventFd } = this.#options;
     this.sleepCount += 1;
     const startMs = nowMs();
-    const ready = system.descriptors.waitReadable(descriptors, -1);
+    const ready = system.descriptors.waitReadable(descriptors, SLEEP_MS);
     if (nowMs() - startMs < this.#spinMs) this.#credit = Math.min(this.#credit + 2, CREDIT_LIMIT);
     const eventBit = descriptors.length === 1 ? 1 : 2;
     if ((ready & eventBit) === 0) return false;
