@@ -1,6 +1,5 @@
 /** Units of the block layer. A sector has 512 bytes, always, whatever block size a device has. */
 
-export const SECTOR_SHIFT = 9;
 export const SECTOR_BYTES = 512;
 
 /** The kernel's own ceiling, LLONG_MAX >> 9; beyond 2^53 - 1 sectors a number is no longer exact, so we stop there. */

@@ -188,10 +188,12 @@ describeUnless(obstacle)('tables swapped under load', () => {
             }),
           );
         }
-        const failed = Promise.race(loads.map((load) => load.failure())).catch(async (error) => {
-          await sleep(systemClock, 50);
-          throw new Error(`${error.message}; connections ended: ${fixture.reasons.join(', ')}`);
-        });
+        const failed = Promise.race(loads.map((load) => load.failure())).catch(
+          async (error: unknown) => {
+            await sleep(systemClock, 50);
+            throw new Error(`${String(error)}; connections ended: ${fixture.reasons.join(', ')}`);
+          },
+        );
         for (let round = 0; round < ROUNDS; round += 1) await Promise.race([swap.next(), failed]);
         await Promise.race([Promise.all(loads.map((load) => load.stop())), failed]);
         for (const client of fixture.clients) await client.disconnect();

@@ -8,14 +8,19 @@ import { allocateBuffers, type ConnectionBuffers, WorkerConnection } from './wor
 
 const system = loadSystem();
 assert(parentPort !== null && system !== null, 'a data-plane worker has a parent and system calls');
-const parent = parentPort;
+const calls = system;
 let buffers: ConnectionBuffers | null = null;
 
-parent.on('message', async (start: StartMessage) => {
+/** An exception ends the thread, and with it the connection: the main thread hears of that. */
+async function serve(start: StartMessage): Promise<void> {
   buffers ??= allocateBuffers(start.limits.maxPayloadBytes);
-  const connection = new WorkerConnection({ start, system, buffers });
+  const connection = new WorkerConnection({ start, system: calls, buffers });
   const reason = await connection.run();
   const end: FromWorker = { kind: 'end', reason, counters: connection.counters };
   start.port.postMessage(end);
   start.port.close();
+}
+
+parentPort.on('message', (start: StartMessage) => {
+  void serve(start);
 });
