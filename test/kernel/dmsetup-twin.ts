@@ -155,7 +155,7 @@ export async function runCasesInKernel(cases: readonly TableCase[]): Promise<Cas
 function readRecords(output: string): CaseRecord[] {
   const records: CaseRecord[] = [];
   const log: string[] = [];
-  let names: Rename = (text) => text;
+  let names: Rename = (text) => text.replace(/\bdm-(\d+)\b/g, 'dm:$1');
   let record = emptyRecord();
   for (const line of output.split('\n')) {
     const [kind, first = '', ...others] = line.split('|');
@@ -248,7 +248,7 @@ class World {
     } catch (error) {
       if (!(error instanceof DmError)) throw error;
       const isSyntax = /^(Invalid format on line|Target type name)/.test(error.message);
-      return { result: isSyntax ? 'unreadable' : error.code, reason: error.message };
+      return { result: isSyntax ? 'unreadable' : error.code, reason: ownNames(error.message) };
     }
   }
 
@@ -281,11 +281,14 @@ function readTable(text: string) {
   return parseTable(text.replaceAll(/\bdm:/g, `${MAPPED_MAJOR}:`));
 }
 
+/** Numbers of mapped devices as the records have them. */
+function ownNames(text: string): string {
+  return text.replaceAll(new RegExp(`\\b${MAPPED_MAJOR}:(\\d)`, 'g'), 'dm:$1');
+}
+
 async function describeDevice(device: MappedDevice, record: CaseRecord): Promise<void> {
-  const names = (text: string) =>
-    text.replaceAll(new RegExp(`\\b${MAPPED_MAJOR}:(\\d)`, 'g'), 'dm:$1');
-  record.table = device.live!.tableLines().map(names);
-  record.status = device.live!.statusLines().map(names);
+  record.table = device.live!.tableLines().map(ownNames);
+  record.status = device.live!.statusLines().map(ownNames);
   const { logicalBlockBytes, ioMinBytes, ioOptBytes } = device.limits;
   record.limits = `${logicalBlockBytes} ${ioMinBytes} ${ioOptBytes}`;
   if (device.sizeSectors <= LARGEST_READ_SECTORS && !device.suspended) {
