@@ -144,6 +144,8 @@ export class NbdClient {
     const { command, offset = 0, length = query.data?.length ?? 0 } = query;
     const cookie = this.#nextCookie;
     this.#nextCookie += 1;
+    const header = this.encode(query, cookie);
+    if (this.socket.destroyed) return Promise.reject(new Error('The server hung up'));
     const promise = new Promise<Answer>((resolve, reject) => {
       const readBytes = command === Command.read ? length : 0;
       const data = readBytes > 0 ? new Uint8Array(Math.min(readBytes, 2 ** 28)) : EMPTY;
@@ -151,7 +153,7 @@ export class NbdClient {
       const request = { command, offset, length, filledBytes: 0, answer, resolve, reject };
       this.#pending.set(cookie, request);
     });
-    this.socket.write(this.encode(query, cookie));
+    this.socket.write(header);
     if (query.data) this.socket.write(query.data);
     return promise;
   }
@@ -328,8 +330,8 @@ function secured(
   return new Promise((resolve, reject) => {
     const secure = tls.connect({
       socket,
-      ciphers: 'PSK',
-      maxVersion: 'TLSv1.2',
+      ciphers: 'PSK-AES256-GCM-SHA384',
+      minVersion: 'TLSv1.3',
       checkServerIdentity: () => undefined,
       pskCallback: () => ({ psk: Buffer.from(key), identity: user }),
     });
