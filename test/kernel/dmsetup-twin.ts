@@ -143,7 +143,7 @@ export async function runCasesInKernel(cases: readonly TableCase[]): Promise<Cas
       return path;
     });
     const script = `${prologue}${lines.join('\n')}\n${epilogue}`;
-    const run = { script, disks, shareDir: folder, timeoutMs: 560_000 };
+    const run = { script, disks, shareDir: folder, timeoutMs: 1_100_000 };
     const { status, stdout, stderr } = await runInKernel(run);
     if (status !== 0) throw new Error(`The kernel run ended with ${status}: ${stderr}`);
     return readRecords(stdout);

@@ -38,7 +38,7 @@ requireKernel()('tables in the real kernel and here', () => {
   beforeAll(async () => {
     kernel = await runCasesInKernel(allCases);
     expect(kernel).toHaveLength(allCases.length);
-  }, 600_000);
+  }, 1_200_000);
 
   test('good ones are good there, bad ones bad', () => {
     const results = (cases: readonly TableCase[]) =>
