@@ -7,13 +7,13 @@
 
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { systemClock } from '../../../base/clock.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import type { System } from '../../../system/index.ts';
 import type { AdoptedSession, AdoptHook } from '../connection.ts';
 import type { RequestUnderWay } from '../executor.ts';
 import { type ConnectionEnd, PlaneConnection } from './plane-connection.ts';
+import { PlaneThread } from './plane-thread.ts';
 
 export interface DataPlaneOptions {
   system: System;
@@ -30,8 +30,6 @@ const DEFAULT_THREADS = 8;
 const IDLE_LIMIT = 4;
 /** A thread whose buffers were filled further than this is not kept, since they never shrink. */
 const IDLE_MEMORY_BYTES = 8 * 1024 * 1024;
-/** A thread's heap stays small: its buffers are outside. */
-const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
 /** How long `close` waits for threads that are inside a system call on a disk. */
 const CLOSE_LIMIT_MS = 2000;
 
@@ -39,8 +37,9 @@ export class DataPlane {
   readonly #system: System;
   readonly #maxThreads: number;
   readonly #spinMicroseconds: number;
-  readonly #idle: Worker[] = [];
+  readonly #idle: PlaneThread[] = [];
   readonly #connections = new Set<PlaneConnection>();
+  readonly #ending = new Set<Promise<void>>();
   #threadCount = 0;
   #closed = false;
 
@@ -75,8 +74,8 @@ export class DataPlane {
     const descriptor = takeDescriptor(socket, this.#system);
     if (descriptor === null) return false;
     const eventFd = this.#system.descriptors.createEvent({ nonblocking: true });
-    const worker = eventFd < 0 ? null : this.#takeWorker();
-    if (worker === null) {
+    const thread = eventFd < 0 ? null : this.#takeThread();
+    if (thread === null) {
       for (const fd of [descriptor.fd, eventFd]) if (fd >= 0) this.#system.descriptors.close(fd);
       return false;
     }
@@ -85,7 +84,7 @@ export class DataPlane {
     const early = descriptor.detach();
     const connection = new PlaneConnection({
       system: this.#system,
-      worker,
+      thread,
       socketFd: descriptor.fd,
       eventFd,
       leftover: Buffer.concat([leftover, ...early]),
@@ -94,14 +93,14 @@ export class DataPlane {
       spinMicroseconds: this.#spinMicroseconds,
       lendsFiles,
     });
-    this.#follow(connection, worker, session);
+    this.#follow(connection, thread, session);
     this.#keepOneReady();
     return true;
   };
 
-  #follow(connection: PlaneConnection, worker: Worker, session: AdoptedSession): void {
+  #follow(connection: PlaneConnection, thread: PlaneThread, session: AdoptedSession): void {
     this.#connections.add(connection);
-    void connection.gone.then((end) => this.#giveBack(worker, end));
+    void connection.gone.then((end) => this.#giveBack(thread, end));
     void connection.ended.then(({ reason }) => {
       this.#connections.delete(connection);
       session.release(reason);
@@ -119,7 +118,8 @@ export class DataPlane {
     this.#closed = true;
     for (const connection of this.#connections) connection.disconnect();
     await this.#allGone();
-    await Promise.all(this.#idle.splice(0).map((worker) => worker.terminate()));
+    for (const thread of this.#idle.splice(0)) this.#end(thread);
+    await Promise.all(this.#ending);
   }
 
   #allGone(): Promise<void> {
@@ -132,53 +132,49 @@ export class DataPlane {
     });
   }
 
-  #takeWorker(): Worker | null {
-    const idle = this.#idle.pop();
-    if (idle) return idle;
-    return this.#threadCount < this.#maxThreads ? this.#startWorker() : null;
+  #takeThread(): PlaneThread | null {
+    return this.#idle.pop() ?? this.#startThread();
   }
 
-  #giveBack(worker: Worker, { workerAlive, counters }: ConnectionEnd): void {
-    if (!workerAlive) return;
+  #giveBack(thread: PlaneThread, { threadAlive, counters }: ConnectionEnd): void {
+    if (!threadAlive) {
+      this.#threadCount -= 1;
+      return;
+    }
+    thread.onEnd = () => this.#forget(thread);
     const isLean = (counters?.touchedBytes ?? 0) <= IDLE_MEMORY_BYTES;
     const isWanted = !this.#closed && this.#idle.length < IDLE_LIMIT;
-    if (isLean && isWanted) this.#idle.push(worker);
-    else void worker.terminate();
+    if (isLean && isWanted) this.#idle.push(thread);
+    else this.#end(thread);
+  }
+
+  #end(thread: PlaneThread): void {
+    const ending = thread.end();
+    this.#ending.add(ending);
+    void ending.then(() => this.#ending.delete(ending));
   }
 
   #keepOneReady(): void {
-    if (this.#idle.length > 0 || this.#threadCount >= this.#maxThreads) return;
-    const worker = this.#startWorker();
-    if (worker !== null) this.#idle.push(worker);
+    if (this.#idle.length > 0) return;
+    const thread = this.#startThread();
+    if (thread !== null) this.#idle.push(thread);
   }
 
-  /** null when the system gives no more threads or memory. */
-  #startWorker(): Worker | null {
-    let worker: Worker;
-    try {
-      worker = new Worker(workerUrl(), { resourceLimits: RESOURCE_LIMITS, stdin: false });
-    } catch {
-      return null;
-    }
-    worker.unref();
+  #startThread(): PlaneThread | null {
+    if (this.#threadCount >= this.#maxThreads) return null;
+    const thread = PlaneThread.start();
+    if (thread === null) return null;
     this.#threadCount += 1;
-    worker.on('error', () => {
-      // A connection that runs on it hears of the exit; an idle one is only forgotten.
-    });
-    worker.on('exit', () => {
-      this.#threadCount -= 1;
-      const index = this.#idle.indexOf(worker);
-      if (index >= 0) this.#idle.splice(index, 1);
-    });
-    return worker;
+    thread.onEnd = () => this.#forget(thread);
+    return thread;
   }
-}
 
-/** The compiled file beside this one; from source (tests) the one in `dist`, since threads only load JavaScript. */
-function workerUrl(): URL {
-  const here = import.meta.url;
-  if (here.endsWith('.js')) return new URL('./worker.js', here);
-  return new URL('../../../../dist/exports/nbd/data-plane/worker.js', here);
+  /** An idle thread ended. */
+  #forget(thread: PlaneThread): void {
+    this.#threadCount -= 1;
+    const index = this.#idle.indexOf(thread);
+    if (index >= 0) this.#idle.splice(index, 1);
+  }
 }
 
 /**

@@ -3,7 +3,16 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Plan } from './plan.ts';
 
-/** Starts a connection on a worker that has none. */
+/** What a thread gets when it is made. */
+export interface ThreadData {
+  /** One word of 32 bits: set to 1 and notified when the thread has loaded. */
+  state: SharedArrayBuffer;
+}
+
+/** To a thread without a connection: serve one, or end. */
+export type ToThread = StartMessage | 'end';
+export type FromThread = 'loaded';
+
 export interface StartMessage {
   port: MessagePort;
   /** The connected socket; the main thread closes it when the worker is done. */

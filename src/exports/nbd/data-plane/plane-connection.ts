@@ -8,7 +8,7 @@
  * - At most one plan is on its way, so that they do not pile up before a worker that is busy.
  */
 
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { sleep, systemClock } from '../../../base/clock.ts';
 import type { Bypass, MappedDevice } from '../../../core/mapped-device.ts';
 import { IoStatistics, STATISTICS_BYTES } from '../../../core/statistics.ts';
@@ -24,10 +24,11 @@ import type { NbdSession } from '../session.ts';
 import { Gate, Signal } from './gate.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
 import { buildPlan, type Plan } from './plan.ts';
+import type { PlaneThread } from './plane-thread.ts';
 
 export interface PlaneConnectionOptions {
   system: System;
-  worker: Worker;
+  thread: PlaneThread;
   /** Both are the connection's from now on: closed when it is over. */
   socketFd: number;
   eventFd: number;
@@ -44,7 +45,7 @@ export interface ConnectionEnd {
   reason: string | null;
   counters: WorkerCounters | null;
   /** The thread can serve another connection. */
-  workerAlive: boolean;
+  threadAlive: boolean;
 }
 
 const LIMITS = {
@@ -80,17 +81,9 @@ export class PlaneConnection {
   #planUnread = true;
   #resolveGone!: (end: ConnectionEnd) => void;
   #isGone = false;
-  #threadError: Error | null = null;
-  readonly #onError = (error: Error) => {
-    this.#threadError = error;
-  };
-  readonly #onExit = () => {
-    const reason = `its thread died: ${this.#threadError?.message ?? 'it was terminated'}`;
-    this.#finish({ reason, counters: null, workerAlive: false });
-  };
 
   constructor(options: PlaneConnectionOptions) {
-    const { worker, socketFd, eventFd, leftover, session } = options;
+    const { thread, socketFd, eventFd, leftover, session } = options;
     this.#options = options;
     this.#executor = new Executor(session);
     this.gone = new Promise((resolve) => {
@@ -103,8 +96,10 @@ export class PlaneConnection {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.on('message', (message: FromWorker) => this.#receive(message));
-    worker.on('error', this.#onError);
-    worker.on('exit', this.#onExit);
+    thread.onEnd = (error) => {
+      const reason = `its thread died: ${error?.message ?? 'no reason given'}`;
+      this.#finish({ reason, counters: null, threadAlive: false });
+    };
     this.#plan = this.#renewPlan();
     const { structuredReplies, extendedHeaders, transmissionFlags } = session;
     const start: StartMessage = {
@@ -120,7 +115,7 @@ export class PlaneConnection {
       lendsFiles: options.lendsFiles,
       limits: LIMITS,
     };
-    worker.postMessage(start, [port2]);
+    thread.serve(start);
     if (this.#held.size === 0) this.#gate.open();
   }
 
@@ -219,7 +214,7 @@ export class PlaneConnection {
         this.#offerPlan();
         break;
       case 'end':
-        this.#finish({ reason: message.reason, counters: message.counters, workerAlive: true });
+        this.#finish({ reason: message.reason, counters: message.counters, threadAlive: true });
         break;
     }
   }
@@ -238,9 +233,7 @@ export class PlaneConnection {
   #finish(end: ConnectionEnd): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    const { system, worker, socketFd, eventFd } = this.#options;
-    worker.off('error', this.#onError);
-    worker.off('exit', this.#onExit);
+    const { system, socketFd, eventFd } = this.#options;
     this.#port.close();
     this.#gate.abandon();
     for (const [device, bypass] of this.#bypasses) device.detachBypass(bypass);

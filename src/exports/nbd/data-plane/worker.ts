@@ -1,26 +1,31 @@
 /** The entry point of a data-plane thread: serves one connection at a time, as the main thread hands them over. */
 
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../../base/assert.ts';
 import { loadSystem } from '../../../system/index.ts';
-import type { FromWorker, StartMessage } from './messages.ts';
+import type { FromThread, FromWorker, ThreadData, ToThread } from './messages.ts';
 import { allocateBuffers, type ConnectionBuffers, WorkerConnection } from './worker-connection.ts';
 
 const system = loadSystem();
 assert(parentPort !== null && system !== null, 'a data-plane worker has a parent and system calls');
-const calls = system;
+const parent = parentPort;
 let buffers: ConnectionBuffers | null = null;
 
-/** An exception ends the thread, and with it the connection: the main thread hears of that. */
-async function serve(start: StartMessage): Promise<void> {
-  buffers ??= allocateBuffers(start.limits.maxPayloadBytes);
-  const connection = new WorkerConnection({ start, system: calls, buffers });
+const state = new Int32Array((workerData as ThreadData).state);
+Atomics.store(state, 0, 1);
+Atomics.notify(state, 0);
+const loaded: FromThread = 'loaded';
+parent.postMessage(loaded);
+
+parent.on('message', async (message: ToThread) => {
+  if (message === 'end') {
+    parent.close();
+    return;
+  }
+  buffers ??= allocateBuffers(message.limits.maxPayloadBytes);
+  const connection = new WorkerConnection({ start: message, system, buffers });
   const reason = await connection.run();
   const end: FromWorker = { kind: 'end', reason, counters: connection.counters };
-  start.port.postMessage(end);
-  start.port.close();
-}
-
-parentPort.on('message', (start: StartMessage) => {
-  void serve(start);
+  message.port.postMessage(end);
+  message.port.close();
 });
