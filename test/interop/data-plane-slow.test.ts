@@ -1,0 +1,130 @@
+/** A disk that takes 200 ms for everything, below a connection that also has something quicker to do. */
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sleep, systemClock } from '../../src/base/clock.ts';
+import { createPrng } from '../../src/base/prng.ts';
+import { requireTools, toolEnvironment } from '../../src/testing/tools.ts';
+import { NbdClient } from './nbd-client.ts';
+import { FOLDERS } from './plane-fixture.ts';
+import { run, ServeProcess } from './serve-process.ts';
+
+const MIB = 1024 * 1024;
+const SECTOR = 512;
+const DELAY_MS = 200;
+const FAST_BYTES = 16 * MIB;
+/** So large that random requests never meet a page that is cached already. */
+const SLOW_BYTES = 1024 * MIB;
+const DEPTH = 32;
+
+const delayed = [
+  '-t',
+  '32',
+  '--filter=delay',
+  'memory',
+  `${SLOW_BYTES}`,
+  `rdelay=${DELAY_MS}ms`,
+  `wdelay=${DELAY_MS}ms`,
+];
+
+requireTools(
+  'nbdkit',
+  'nbdfuse',
+  'fusermount3',
+)('a volume over a fast file and a slow one', () => {
+  let folder: string;
+  let unmount: () => Promise<void>;
+  let server: ServeProcess;
+  const prng = createPrng(1);
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(FOLDERS.disk, 'devmapper-slow-'));
+    const fast = join(folder, 'fast.img');
+    writeFileSync(fast, '');
+    truncateSync(fast, FAST_BYTES);
+    const { path, ended } = await mount();
+    unmount = async () => {
+      await run('fusermount3', '-u', join(folder, 'mount'));
+      await ended;
+    };
+    const rows = [
+      `0 ${FAST_BYTES / SECTOR} linear ${fast} 0`,
+      `${FAST_BYTES / SECTOR} ${SLOW_BYTES / SECTOR} linear ${path} 0`,
+    ];
+    server = await ServeProcess.start(folder, '--table', rows.join('\\n'));
+  });
+
+  afterAll(async () => {
+    await server.stop();
+    await unmount();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function mount(): Promise<{ path: string; ended: Promise<unknown> }> {
+    mkdirSync(join(folder, 'mount'));
+    const path = join(folder, 'mount', 'disk');
+    const words = [path, '--command', 'nbdkit', '-s', ...delayed];
+    const child = spawn('nbdfuse', words, { env: toolEnvironment(), stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    while (statSync(path, { throwIfNoEntry: false }) === undefined) {
+      if (child.exitCode !== null) throw new Error('Cannot mount a slow file with nbdfuse');
+      await sleep(systemClock, 20);
+    }
+    return { path, ended };
+  }
+
+  const connect = () => NbdClient.connect({ address: { path: server.socketPath! } });
+  const slowOffset = () => FAST_BYTES + prng.integer(0, SLOW_BYTES / 4096 - 1) * 4096;
+
+  async function timeOf(action: () => Promise<{ error: number }>): Promise<number> {
+    const startMs = systemClock.nowMs();
+    expect((await action()).error).toBe(0);
+    return systemClock.nowMs() - startMs;
+  }
+
+  test.each(['read', 'write'] as const)('%ss of the fast one stay fast', async (kind) => {
+    const client = await connect();
+    const slow = (offset: number) =>
+      kind === 'read' ? client.read(offset, 4096) : client.write(offset, new Uint8Array(4096));
+    // The first is how the thread finds out.
+    await slow(slowOffset());
+    let stopped = false;
+    let slowCount = 0;
+    const load = Array.from({ length: 8 }, async () => {
+      while (!stopped) {
+        await slow(slowOffset());
+        slowCount += 1;
+      }
+    });
+    const times: number[] = [];
+    for (const endMs = systemClock.nowMs() + 4000; systemClock.nowMs() < endMs; ) {
+      const offset = prng.integer(0, FAST_BYTES / 4096 - 1) * 4096;
+      times.push(await timeOf(() => client.read(offset, 4096)));
+      times.push(await timeOf(() => client.write(offset, new Uint8Array(4096))));
+      await sleep(systemClock, 2);
+    }
+    stopped = true;
+    await Promise.all(load);
+    client.destroy();
+    // Linux writes to one FUSE file one after the other.
+    expect(slowCount).toBeGreaterThan(kind === 'read' ? 50 : 10);
+    times.sort((a, b) => a - b);
+    const held = times.filter((ms) => ms > DELAY_MS / 2).length;
+    const report = `${times.length} requests, p99 ${times[Math.floor(times.length * 0.99)]} ms`;
+    // One may be the machine's doing.
+    expect(held, report).toBeLessThanOrEqual(1);
+  });
+
+  test('requests of the slow one run at a time, once it is known', async () => {
+    const client = await connect();
+    await client.read(slowOffset(), 4096);
+    const startMs = systemClock.nowMs();
+    const requests = Array.from({ length: DEPTH }, () => client.read(slowOffset(), 4096));
+    for (const request of requests) expect((await request).error).toBe(0);
+    const tookMs = systemClock.nowMs() - startMs;
+    client.destroy();
+    expect(tookMs).toBeLessThan((DEPTH * DELAY_MS) / 3);
+  });
+});
