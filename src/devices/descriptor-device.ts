@@ -156,7 +156,20 @@ export class DescriptorDevice implements LeafDevice {
         this.#idle = resolve;
       });
     }
+    this.#descriptor.unlock();
+    await this.#syncLast();
     await this.#descriptor.close();
+  }
+
+  /**
+   * Whoever wrote and then swapped the table has nobody left to send a flush to: no later one reaches a device that
+   * is in no table. An error has been told to those who waited for a flush, or has nobody to be told to.
+   */
+  #syncLast(): Promise<unknown> {
+    if (this.readOnly) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#syncs.sync(resolve);
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 /** The open file behind a file or block node: opening in words a person understands, locks, upgrade, closing. */
 
-import { close, closeSync, constants, openSync } from 'node:fs';
+import { close, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { DmError, Errno, type ErrnoName, errnoOf } from '../base/errors.ts';
 import type { LockCalls } from '../system/lock-calls.ts';
 import { lockImage, unlockImage } from './image-lock.ts';
@@ -46,7 +46,7 @@ export class Descriptor {
     // Our own lock would be in the way of the new one: both count as different openers.
     if (this.#locks) unlockImage(this.#locks, old);
     try {
-      this.#fd = this.#open(true);
+      this.#fd = this.#open(true, old);
       this.#writable = true;
     } finally {
       if (this.#fd === old && this.#locks) {
@@ -55,11 +55,13 @@ export class Descriptor {
     }
   }
 
-  #open(writable: boolean): number {
+  /** `same`: a descriptor of the file that must still be at the path. */
+  #open(writable: boolean, same?: number): number {
     // O_NONBLOCK means nothing to files and disks, and keeps a FIFO that took the file's place from stopping us.
     const mode = writable ? constants.O_RDWR : constants.O_RDONLY;
     const fd = attempt(this.path, writable, () => openSync(this.path, mode | constants.O_NONBLOCK));
     try {
+      if (same !== undefined) this.#checkSame(fd, same);
       if (writable) this.#checkWritable?.(fd);
       if (this.#locks) lockImage(this.#locks, { fd, path: this.path, writable });
     } catch (error) {
@@ -70,9 +72,22 @@ export class Descriptor {
     return fd;
   }
 
-  /** The locks go at once; another open need not wait for the rest. */
-  async close(): Promise<void> {
+  /** A link may lead elsewhere by now, a file may have been replaced: its writes would land in a stranger. */
+  #checkSame(fd: number, old: number): void {
+    const [now, before] = [fstatSync(fd, { bigint: true }), fstatSync(old, { bigint: true })];
+    if (now.dev === before.dev && now.ino === before.ino && now.rdev === before.rdev) return;
+    throw new DmError(
+      'EBUSY',
+      `Cannot open "${this.path}" for writing: it is in use read-only, and another file stands at its path by now`,
+    );
+  }
+
+  /** Before `close`: another open need not wait for that. */
+  unlock(): void {
     if (this.#locks) unlockImage(this.#locks, this.#fd);
+  }
+
+  async close(): Promise<void> {
     await Promise.all(this.#opened.splice(0).map(closeQuietly));
   }
 }

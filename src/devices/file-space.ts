@@ -1,5 +1,6 @@
 /** Holes and zeroes of a regular file, with fallocate and SEEK_HOLE. */
 
+import { fstat } from 'node:fs';
 import { Errno } from '../base/errors.ts';
 import { SECTOR_BYTES } from '../base/units.ts';
 import { ExtentFlag, type ExtentList } from '../core/extents.ts';
@@ -54,11 +55,19 @@ async function describeHoles(
     if (hole < 0 || hole >= end) return 0;
     const data = await calls.seekDataAsync(fd, hole);
     if (data < 0 && data !== -Errno.ENXIO) return 0;
-    const holeEnd = data < 0 ? end : Math.min(data, end);
+    const holeEnd = Math.min(end, data < 0 ? await fileSize(fd) : data);
+    // Behind the end of a file that shrank there are no zeroes: reading fails there.
+    if (holeEnd <= hole) return 0;
     addHole(extents, hole - startBytes, holeEnd - startBytes);
     position = holeEnd;
   }
   return 0;
+}
+
+function fileSize(fd: number): Promise<number> {
+  return new Promise((resolve) => {
+    fstat(fd, (error, stats) => resolve(error ? 0 : stats.size));
+  });
 }
 
 /** Whole sectors only: part of one is data. */

@@ -118,6 +118,18 @@ describe('size', () => {
 });
 
 describe('a sparse file', () => {
+  test('that shrank has no holes behind its end: reading fails there', async () => {
+    for (const folder of folders) {
+      const { device, path } = createFile({ folder, sizeBytes: 1024 * 1024 });
+      truncateSync(path, 512 * 1024);
+      const extents = new ExtentList();
+      expect(await runBio(device, { op: Op.blockStatus, sectorCount: 2048, extents })).toBe(0);
+      const behind = extents.normalized(2048).filter((extent) => extent.offsetSectors >= 1024);
+      expect(behind.every(({ flags }) => flags === 0)).toBe(true);
+      await device.close();
+    }
+  });
+
   const system = loadSystem();
 
   test('stays sparse under zeroes and discards, and reports its holes', async () => {
@@ -184,6 +196,18 @@ test('zeroes that are written a part at a time are written whole', async () => {
 });
 
 describe('durability', () => {
+  test('the last close makes durable what nobody can flush any more', async () => {
+    let syncCount = 0;
+    const syncData: PoolCalls['syncData'] = (fd, done) => {
+      syncCount += 1;
+      nodePoolCalls.syncData(fd, done);
+    };
+    const { device } = createFile({ calls: { ...nodePoolCalls, syncData } });
+    await runBio(device, { op: Op.write, sectorCount: 1, data: filled(1, 1) });
+    await device.close();
+    expect(syncCount).toBe(1);
+  });
+
   test('a failed fdatasync fails all flushes and FUA writes that come after it', async () => {
     let failures = 1;
     const calls: PoolCalls = {

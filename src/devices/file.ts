@@ -19,6 +19,8 @@ import type { PoolCalls } from './pool-calls.ts';
 import { plainSpace } from './space.ts';
 
 const LARGEST_BLOCK_BYTES = 64 * 1024;
+/** So far behind the end of the file a hole is tried: a writer who appends meanwhile does not reach it. */
+const PROBE_DISTANCE_BYTES = 64 * 1024 * 1024;
 
 export interface FileOptions {
   descriptor: Descriptor;
@@ -48,8 +50,10 @@ export function createFileDevice(options: FileOptions): DescriptorDevice {
 /** As a loop device has them: discards and writes are cheap in blocks of the file system, any sector is allowed. */
 function limitsOf(fd: number, stats: Stats, system: System | null): Limits {
   const blockBytes = blockSize(stats.blksize);
-  const sizeBytes = sectorsToBytes(Math.ceil(stats.size / SECTOR_BYTES));
-  const discards = system !== null && canPunchHoles(system.space, fd, sizeBytes);
+  // The size of this moment: the file may have grown since it was opened, and what is in it by now is somebody's.
+  const sizeBytes = sectorsToBytes(Math.ceil(fstatSync(fd).size / SECTOR_BYTES));
+  const discards =
+    system !== null && canPunchHoles(system.space, fd, sizeBytes + PROBE_DISTANCE_BYTES);
   return {
     ...DEFAULT_LIMITS,
     physicalBlockBytes: blockBytes,

@@ -68,6 +68,7 @@ function openPath(path: string, options: LeafOptions, system: System | null): Le
     if (stats.isFile()) return createFileDevice(common);
     return createBlockNodeDevice({ ...common, number: deviceNumberOf(stats.rdev) });
   } catch (error) {
+    descriptor.unlock();
     void descriptor.close();
     throw error;
   }

@@ -1,5 +1,14 @@
 import { pbkdf2 } from 'node:crypto';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -104,6 +113,29 @@ describe('upgrade', () => {
     expect(await runBio(reader.device, write)).toBe(0);
     const { discardGranularityBytes } = reader.device.limits;
     expect(discardGranularityBytes > 0).toBe(loadSystem() !== null);
+  });
+
+  test('a path that leads to another file by now is refused: its writes would land there', () => {
+    const [first, second] = [createImage(), createImage()];
+    const link = `${first}.link`;
+    symlinkSync(first, link);
+    store.open(link, READ_ONLY);
+    rmSync(link);
+    symlinkSync(second, link);
+    expect(() => store.open(first, WRITABLE)).toThrow(/another file stands at its path by now/);
+    expect(store.list()).toMatchObject([{ userCount: 1, readOnly: true }]);
+  });
+
+  test('what was appended to the file meanwhile is left alone', () => {
+    const path = createImage();
+    store.open(path, READ_ONLY);
+    appendFileSync(path, Buffer.alloc(8192, 'x'));
+    store.open(path, WRITABLE);
+    expect(
+      readFileSync(path)
+        .subarray(-8192)
+        .every((byte) => byte === 0x78),
+    ).toBe(true);
   });
 
   test('one that stays read-only is refused, and is as it was', () => {
