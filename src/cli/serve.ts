@@ -40,8 +40,9 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
     say(`flushed ${plan.map(({ name }) => name).join(', ')}; stopped`);
     return 0;
   } catch (error) {
-    await service?.close();
-    await mapper.close();
+    // The error that is on its way says more than what ending after it may find.
+    await service?.close().catch(() => undefined);
+    await mapper.close().catch(() => undefined);
     throw error;
   } finally {
     signals.dispose();

@@ -146,6 +146,18 @@ describe('join', () => {
     expect(readFileSync(second, 'latin1')).toBe('c'.repeat(512) + 'b'.repeat(100));
   });
 
+  test('refuses what is empty, and one disk twice', async () => {
+    const [empty, image] = [join(folder, 'empty.img'), join(folder, 'image.img')];
+    writeFileSync(empty, '');
+    writeFileSync(image, Buffer.alloc(512));
+    await using mapper = new DeviceMapper();
+    const twice = mapper.join({ name: 'x', devices: [image, image] });
+    await expect(twice).rejects.toEqual(refused('EINVAL', /image\.img" with itself/));
+    const joined = mapper.join({ name: 'x', devices: [image, empty] });
+    await expect(joined).rejects.toEqual(refused('EINVAL', /empty\.img": it is empty/));
+    expect(mapper.list()).toEqual([]);
+  });
+
   test('gives everything back when one is missing', async () => {
     await using mapper = new DeviceMapper();
     const joined = mapper.join({ name: 'x', devices: ['mem:1M', join(folder, 'none.img')] });

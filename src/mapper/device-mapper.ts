@@ -161,7 +161,9 @@ export class DeviceMapper implements AsyncDisposable {
     try {
       for (const operand of devices) {
         await this.#store.prepare(operand);
-        opened.push(this.#store.open(operand, { readOnly }));
+        const next = this.#store.open(operand, { readOnly });
+        opened.push(next);
+        checkJoinable(operand, opened, next);
       }
       // Held open until the table has them too: closing in between would give up their locks.
       return await this.create({ ...rest, table: joinedRows(opened.map(({ device }) => device)) });
@@ -293,6 +295,23 @@ export class DeviceMapper implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** What has no sectors adds nothing, and a disk that is there twice would show each write in two places. */
+function checkJoinable(operand: string, opened: readonly OpenedDevice[], next: OpenedDevice): void {
+  if (next.device.sizeSectors === 0) {
+    const advice = 'give it a size with "truncate -s 1G FILE"';
+    throw new DmError(
+      'EINVAL',
+      `Cannot join "${operand}": it is empty (no whole sector); ${advice}`,
+    );
+  }
+  if (opened.some((other) => other !== next && other.device === next.device)) {
+    throw new DmError(
+      'EINVAL',
+      `Cannot join "${operand}" with itself: both parts would be one disk`,
+    );
   }
 }
 

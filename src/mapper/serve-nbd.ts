@@ -139,7 +139,7 @@ export class NbdService implements AsyncDisposable {
 
   /**
    * Accepts nobody any more, finishes the requests under way, hangs up, flushes. After `timeoutMs` (default 30,000) it stops
-   * waiting for what is under way, and resolves with false.
+   * waiting for what is under way, and resolves with false. Throws `DmError` when the last flush failed.
    */
   close(options: { timeoutMs?: number } = {}): Promise<boolean> {
     this.#closed ??= this.#close(options);
@@ -148,9 +148,11 @@ export class NbdService implements AsyncDisposable {
 
   async #close(options: { timeoutMs?: number }): Promise<boolean> {
     this.#plane?.shutDown();
-    const finished = await this.#server.close(options);
-    await this.#plane?.close();
-    return finished;
+    try {
+      return await this.#server.close(options);
+    } finally {
+      await this.#plane?.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -205,6 +205,20 @@ export class Volume implements AsyncDisposable {
   ): Promise<void> {
     this.#checkOpen();
     this.#checkRange(op, request);
+    // Counted as a whole too, so that closing waits for the pieces that are still to come.
+    this.#pendingCount += 1;
+    try {
+      await this.#runPieces(op, request, extra);
+    } finally {
+      this.#ended();
+    }
+  }
+
+  async #runPieces(
+    op: Op,
+    request: ByteRange & RequestOptions,
+    extra: { data?: Uint8Array; flags?: number; extents?: ExtentList },
+  ): Promise<void> {
     const { signal } = request;
     const start = request.offsetBytes / SECTOR_BYTES;
     const count = request.lengthBytes / SECTOR_BYTES;

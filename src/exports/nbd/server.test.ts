@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { duplexPair } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Errno } from '../../base/errors.ts';
+import { Op } from '../../core/bio.ts';
 import { Command, NbdError, Option, OptionReply } from '../../protocols/nbd/constants.ts';
 import { encodeOption } from '../../protocols/nbd/handshake.ts';
 import { encodeInfoRequest } from '../../protocols/nbd/info.ts';
@@ -252,6 +254,14 @@ describe('closing', () => {
     expect(disk.recorded.map(({ op }) => op)).toEqual(['write', 'flush']);
     expect(openCount).toBe(0);
     await expect(dial(path)).rejects.toThrow();
+  });
+
+  test('a last flush that fails is told', async () => {
+    const server = createNbdServer();
+    await server.listenUnix(join(folder, 'nbd.sock'));
+    disk.failure = (bio) => (bio.op === Op.flush ? Errno.EIO : 0);
+    await expect(server.close()).rejects.toThrow(/Cannot flush disk: what clients wrote last/);
+    disk.failure = () => 0;
   });
 
   test('a disk that does not answer is given up, and status says what was waited for', async () => {

@@ -197,7 +197,7 @@ export class NbdServer {
   /**
    * Accepts nobody any more, lets requests under way finish and answers later ones with ESHUTDOWN, flushes the exports.
    * After `timeoutMs` it hangs up on whoever is left, and answers false: see `status`. Adopted connections are
-   * waited for, but ending them is their adopter's.
+   * waited for, but ending them is their adopter's. Throws DmError when an export could not be flushed.
    */
   async close({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<boolean> {
     this.#closing = true;
@@ -205,18 +205,24 @@ export class NbdServer {
     this.#listeners.clear();
     for (const connection of this.#connections) connection.shutDown();
     let timedOut = false;
+    let flushError: unknown = null;
     const deadline = new Promise<void>((resolve) => {
       const timer = this.#clock.after(timeoutMs, () => {
         timedOut = true;
         resolve();
       });
-      void this.#finishAll().then(() => {
-        timer.cancel();
-        resolve();
-      });
+      void this.#finishAll()
+        .catch((error: unknown) => {
+          flushError = error;
+        })
+        .then(() => {
+          timer.cancel();
+          resolve();
+        });
     });
     await deadline;
     for (const connection of this.#connections) connection.close('the server shut down');
+    if (flushError !== null) throw flushError;
     return !timedOut;
   }
 
@@ -225,11 +231,15 @@ export class NbdServer {
       ({ phase }) => phase !== 'handshake' && phase !== 'tls',
     );
     await Promise.all(busy.map((connection) => connection.ended));
-    const devices = this.#options.exports
+    const written = this.#options.exports
       .list()
-      .filter(({ readOnly, device }) => !readOnly && !device.readOnly)
-      .map(({ device }) => device);
-    await Promise.all([...new Set(devices)].map(flush));
+      .filter(({ readOnly, device }) => !readOnly && !device.readOnly);
+    const errnos = await Promise.all(written.map(({ device }) => flush(device)));
+    const failed = written.filter((_, index) => errnos[index] !== 0).map(({ name }) => name);
+    if (failed.length > 0) {
+      const reason = 'what clients wrote last may be lost';
+      throw new DmError('EIO', `Cannot flush ${failed.join(', ')}: ${reason}`);
+    }
   }
 }
 
@@ -238,8 +248,8 @@ function createBudget(limits: NbdServerLimits, clock: Clock): MemoryBudget {
   return new MemoryBudget({ ownBytes, maxBytes, totalBytes, stallMs, clock });
 }
 
-/** An error here has nobody to tell: who cares about durability sent a flush and had its answer. */
-function flush(device: BlockDevice): Promise<void> {
+/** Resolves with its errno, 0 for success. */
+function flush(device: BlockDevice): Promise<number> {
   return new Promise((resolve) => {
     const bio = takeBio();
     bio.op = Op.flush;
@@ -247,8 +257,9 @@ function flush(device: BlockDevice): Promise<void> {
     bio.sector = 0;
     bio.sectorCount = 0;
     bio.onEnd = (ended) => {
+      const { error } = ended;
       recycleBio(ended);
-      resolve();
+      resolve(error);
     };
     device.submit(bio);
   });

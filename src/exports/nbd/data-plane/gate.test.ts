@@ -41,6 +41,8 @@ describe('Gate', () => {
       }`;
     const workerData = { gate: gate.memory, shared: shared.buffer };
     const worker = new Worker(code, { eval: true, workerData });
+    gate.open();
+    while (Atomics.load(shared, 0) === 0) await new Promise((resolve) => setImmediate(resolve));
     for (let round = 0; round < 200; round += 1) {
       gate.open();
       await new Promise((resolve) => setImmediate(resolve));
