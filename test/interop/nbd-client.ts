@@ -321,7 +321,7 @@ async function connected(socket: Socket): Promise<Socket> {
     socket.once('connect', resolve);
     socket.once('error', reject);
   });
-  socket.setNoDelay?.(true);
+  socket.setNoDelay(true);
   return socket;
 }
 

@@ -204,29 +204,28 @@ export class NbdServer {
     for (const listener of this.#listeners) listener.close();
     this.#listeners.clear();
     for (const connection of this.#connections) connection.shutDown();
+    const finishing = this.#finishAll();
     let timedOut = false;
-    let flushError: unknown = null;
-    const deadline = new Promise<void>((resolve) => {
+    await new Promise<void>((resolve) => {
       const timer = this.#clock.after(timeoutMs, () => {
         timedOut = true;
         resolve();
       });
-      void this.#finishAll()
-        .catch((error: unknown) => {
-          flushError = error;
-        })
-        .then(() => {
-          timer.cancel();
-          resolve();
-        });
+      void finishing.then(() => {
+        timer.cancel();
+        resolve();
+      });
     });
-    await deadline;
     for (const connection of this.#connections) connection.close('the server shut down');
-    if (flushError !== null) throw flushError;
-    return !timedOut;
+    if (timedOut) return false;
+    const unflushed = await finishing;
+    if (unflushed.length === 0) return true;
+    const reason = 'what clients wrote last may be lost';
+    throw new DmError('EIO', `Cannot flush ${unflushed.join(', ')}: ${reason}`);
   }
 
-  async #finishAll(): Promise<void> {
+  /** Resolves with the names of the exports that could not be flushed. */
+  async #finishAll(): Promise<string[]> {
     const busy = [...this.#connections].filter(
       ({ phase }) => phase !== 'handshake' && phase !== 'tls',
     );
@@ -235,11 +234,7 @@ export class NbdServer {
       .list()
       .filter(({ readOnly, device }) => !readOnly && !device.readOnly);
     const errnos = await Promise.all(written.map(({ device }) => flush(device)));
-    const failed = written.filter((_, index) => errnos[index] !== 0).map(({ name }) => name);
-    if (failed.length > 0) {
-      const reason = 'what clients wrote last may be lost';
-      throw new DmError('EIO', `Cannot flush ${failed.join(', ')}: ${reason}`);
-    }
+    return written.filter((_, index) => errnos[index] !== 0).map(({ name }) => name);
   }
 }
 

@@ -30,7 +30,7 @@ export class PlaneThread {
   #error: Error | null = null;
 
   private constructor() {
-    const workerData: ThreadData = { state: this.#state.buffer as SharedArrayBuffer };
+    const workerData: ThreadData = { state: this.#state.buffer };
     const options = { workerData, resourceLimits: RESOURCE_LIMITS, stdin: false };
     this.#worker = new Worker(workerUrl(), options);
     this.#worker.unref();

@@ -3,12 +3,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../../base/assert.ts';
 import { loadSystem } from '../../../system/index.ts';
-import type { FromThread, FromWorker, ThreadData, ToThread } from './messages.ts';
+import type { FromThread, FromWorker, StartMessage, ThreadData, ToThread } from './messages.ts';
 import { allocateBuffers, type ConnectionBuffers, WorkerConnection } from './worker-connection.ts';
 
 const system = loadSystem();
 assert(parentPort !== null && system !== null, 'a data-plane worker has a parent and system calls');
 const parent = parentPort;
+const calls = system;
 let buffers: ConnectionBuffers | null = null;
 
 const state = new Int32Array((workerData as ThreadData).state);
@@ -17,15 +18,17 @@ Atomics.notify(state, 0);
 const loaded: FromThread = 'loaded';
 parent.postMessage(loaded);
 
-parent.on('message', async (message: ToThread) => {
-  if (message === 'end') {
-    parent.close();
-    return;
-  }
-  buffers ??= allocateBuffers(message.limits.maxPayloadBytes);
-  const connection = new WorkerConnection({ start: message, system, buffers });
+/** An exception ends the thread, and with it the connection: the main thread hears of that. */
+async function serve(start: StartMessage): Promise<void> {
+  buffers ??= allocateBuffers(start.limits.maxPayloadBytes);
+  const connection = new WorkerConnection({ start, system: calls, buffers });
   const reason = await connection.run();
   const end: FromWorker = { kind: 'end', reason, counters: connection.counters };
-  message.port.postMessage(end);
-  message.port.close();
+  start.port.postMessage(end);
+  start.port.close();
+}
+
+parent.on('message', (message: ToThread) => {
+  if (message === 'end') parent.close();
+  else void serve(message);
 });
