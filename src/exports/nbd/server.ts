@@ -205,19 +205,15 @@ export class NbdServer {
     this.#listeners.clear();
     for (const connection of this.#connections) connection.shutDown();
     const finishing = this.#finishAll();
-    let timedOut = false;
-    await new Promise<void>((resolve) => {
-      const timer = this.#clock.after(timeoutMs, () => {
-        timedOut = true;
-        resolve();
-      });
+    const inTime = await new Promise<boolean>((resolve) => {
+      const timer = this.#clock.after(timeoutMs, () => resolve(false));
       void finishing.then(() => {
         timer.cancel();
-        resolve();
+        resolve(true);
       });
     });
     for (const connection of this.#connections) connection.close('the server shut down');
-    if (timedOut) return false;
+    if (!inTime) return false;
     const unflushed = await finishing;
     if (unflushed.length === 0) return true;
     const reason = 'what clients wrote last may be lost';
