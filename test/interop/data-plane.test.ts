@@ -2,204 +2,111 @@
  * The data plane under load: tables swapped, devices suspended and resumed, while several clients read, write and compare.
  */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sleep, systemClock } from '../../src/base/clock.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import { loadSystem } from '../../src/system/index.ts';
 import { withSeed } from '../../src/testing/seed.ts';
-import { describeUnless } from '../../src/testing/tools.ts';
+import { describeUnless, requireTools } from '../../src/testing/tools.ts';
 import type { ReplyMode } from './nbd-client.ts';
-import { FOLDERS, mainLinear, PlaneFixture } from './plane-fixture.ts';
+import { type FixtureOptions, FOLDERS, mainLinear, PlaneFixture } from './plane-fixture.ts';
 import { Load } from './plane-load.ts';
+import { CORE_BYTES, SCRATCH_BYTES, Swaps } from './plane-swaps.ts';
+import { succeed } from './serve-process.ts';
 
-const MIB = 1024 * 1024;
-const SECTOR = 512;
-const CORE_BYTES = 2 * MIB;
-const CORE = CORE_BYTES / SECTOR;
-/** Behind the core, mapped anew in every round. */
-const SCRATCH_BYTES = MIB;
-const SCRATCH = SCRATCH_BYTES / SECTOR;
 const ROUNDS = 60;
+const KIB = 1024;
 
 const obstacle = loadSystem() === null ? 'needs the system calls of the data plane (koffi)' : null;
 
-/** Tables of the core: the same bytes, held in ever other ways. */
-function coreTable(prng: Prng, folder: string, round: number): string[] {
-  const file = (name: string) => join(folder, `${name}${round % 2}`);
-  const half = CORE / 2;
-  const cut = prng.integer(1, CORE / 8 - 1) * 8;
-  const shapes: string[][] = [
-    [`0 ${CORE} linear ${file('a')} 0`],
-    [`0 ${cut} linear ${file('a')} ${CORE - cut}`, `${cut} ${CORE - cut} linear ${file('b')} 0`],
-    [`0 ${CORE} striped 2 ${prng.pick([8, 128])} ${file('a')} 0 ${file('b')} 64`],
-    [`0 ${half} linear mem:2M#${round % 2} 0`, `${half} ${half} linear ${file('a')} 0`],
-    [`0 ${CORE} main-linear ${file('a')} 128`],
-    [`0 ${cut} linear ${file('a')} 0`, `${cut} ${CORE - cut} main-linear ${file('b')} 0`],
-    [`0 ${CORE} linear mapper/lower${round % 2} 0`],
-    [
-      `0 ${half} linear mapper/lower${round % 2} ${half}`,
-      `${half} ${half} linear mapper/lower${round % 2} 0`,
-    ],
-  ];
-  return prng.pick(shapes);
-}
+const start = (options: FixtureOptions) =>
+  PlaneFixture.start({ targets: [mainLinear], ...options });
 
-/** What lies behind the core: nothing, zeroes, errors, a file, something for the main thread. */
-function scratchTable(prng: Prng, folder: string): string[] {
-  const half = SCRATCH / 2;
-  const shapes: string[][] = [
-    [],
-    [`${CORE} ${SCRATCH} zero`],
-    [`${CORE} ${SCRATCH} error`],
-    [`${CORE} ${half} error`],
-    [`${CORE} ${half} zero`, `${CORE + half} ${half} linear ${join(folder, 'scratch')} 0`],
-    [`${CORE} ${SCRATCH} linear ${join(folder, 'scratch')} 0`],
-    [`${CORE} ${half} main-linear ${join(folder, 'scratch')} 0`, `${CORE + half} ${half} error`],
-  ];
-  return prng.pick(shapes);
-}
-
-class SwapTest {
-  readonly fixture: PlaneFixture;
-  readonly prng: Prng;
-  round = 0;
-  table: string[];
-
-  constructor(fixture: PlaneFixture, prng: Prng) {
-    this.fixture = fixture;
-    this.prng = prng;
-    this.table = [`0 ${CORE} linear ${join(fixture.folder, 'a0')} 0`];
+/** Four connections, each with a quarter of the core to itself. */
+async function startLoads(fixture: PlaneFixture, prng: Prng): Promise<Load[]> {
+  const share = CORE_BYTES / 4;
+  const modes: ReplyMode[] = ['simple', 'structured', 'extended', 'structured'];
+  const scratch = { start: CORE_BYTES, length: SCRATCH_BYTES };
+  const loads: Load[] = [];
+  for (const [index, mode] of modes.entries()) {
+    const address = index % 2 === 0 ? fixture.unix : fixture.tcp;
+    const client = await fixture.connect({ address, mode });
+    const own = { start: index * share, content: new Uint8Array(share) };
+    loads.push(new Load({ client, prng, ...own, scratch, depth: 8, maxLength: 256 * KIB }));
   }
-
-  static async start(fixture: PlaneFixture, prng: Prng): Promise<SwapTest> {
-    for (const name of ['a0', 'a1', 'b0', 'b1', 'l0', 'l1']) {
-      fixture.image(name, CORE_BYTES + MIB);
-    }
-    fixture.image('scratch', SCRATCH_BYTES);
-    for (const n of [0, 1]) {
-      const lower = `0 ${CORE} linear ${join(fixture.folder, `l${n}`)} 1024`;
-      await fixture.mapper.create({ name: `lower${n}`, table: lower });
-    }
-    const swap = new SwapTest(fixture, prng);
-    await fixture.mapper.create({ name: 'disk', table: swap.table.join('\n') });
-    return swap;
-  }
-
-  /** One round of whatever may happen to a device while it is in use. */
-  async next(): Promise<void> {
-    const kind = this.prng.float();
-    if (kind < 0.6) await this.#swap();
-    else if (kind < 0.75) await this.#pause('disk');
-    else if (kind < 0.9) await this.#pause(this.prng.pick(['lower0', 'lower1']));
-    else await this.#pauseAll();
-    await sleep(systemClock, this.prng.integer(0, 20));
-  }
-
-  /** Another table with the same bytes, copied while the device is suspended. */
-  async #swap(): Promise<void> {
-    const { mapper, folder } = this.fixture;
-    this.round += 1;
-    const core = coreTable(this.prng, folder, this.round);
-    const table = [...core, ...scratchTable(this.prng, folder)];
-    await mapper.load('disk', table.join('\n'));
-    await mapper.suspend('disk', { noflush: this.prng.chance(0.3) });
-    await this.#expectSilence();
-    await mapper.create({ name: 'from', table: this.table.join('\n') });
-    await mapper.create({ name: 'to', table: core.join('\n') });
-    {
-      await using from = mapper.open('from');
-      await using to = mapper.open('to');
-      const data = await from.read({ offsetBytes: 0, lengthBytes: CORE_BYTES });
-      await to.write({ offsetBytes: 0, data });
-      // What was left behind must never be seen again.
-      await from.write({ offsetBytes: 0, data: new Uint8Array(CORE_BYTES).fill(0xee) });
-    }
-    await mapper.resume('disk');
-    await mapper.remove('from');
-    await mapper.remove('to');
-    this.table = core;
-  }
-
-  async #pause(name: string): Promise<void> {
-    const { mapper } = this.fixture;
-    await mapper.suspend(name);
-    if (name === 'disk') await this.#expectSilence();
-    await sleep(systemClock, this.prng.integer(0, 10));
-    await mapper.resume(name);
-  }
-
-  /** Several devices of a stack at a time, started again in any order. */
-  async #pauseAll(): Promise<void> {
-    const { mapper } = this.fixture;
-    const names = ['disk', 'lower0', 'lower1'];
-    await Promise.all(names.map((name) => mapper.suspend(name)));
-    await this.#expectSilence();
-    const order = this.prng.chance(0.5) ? names : names.reverse();
-    for (const name of order) {
-      await mapper.resume(name);
-      if (this.prng.chance(0.5)) await sleep(systemClock, 1);
-    }
-  }
-
-  /** While the device is suspended no byte of its files changes. */
-  async #expectSilence(): Promise<void> {
-    const before = this.#contents();
-    await sleep(systemClock, this.prng.integer(1, 8));
-    expect(this.#contents().equals(before)).toBe(true);
-  }
-
-  #contents(): Buffer {
-    const names = ['a0', 'a1', 'b0', 'b1', 'l0', 'l1', 'scratch'];
-    return Buffer.concat(names.map((name) => readFileSync(join(this.fixture.folder, name))));
-  }
+  return loads;
 }
 
 describeUnless(obstacle)('tables swapped under load', () => {
   describe.each(Object.entries(FOLDERS))('images on a file system that is %s', (_, folder) => {
-    test.each<[string, Record<string, unknown>]>([
+    test.each<[string, FixtureOptions]>([
       ['threads', {}],
       ['one thread and the main thread', { threads: 1 }],
       ['the main thread', { threads: false }],
     ])('nothing is lost, on %s', async (_name, options) => {
       await withSeed(async (prng) => {
-        await using fixture = await PlaneFixture.start({
-          folder,
-          targets: [mainLinear],
-          ...options,
+        await using fixture = await start({ folder, ...options });
+        const swaps = await Swaps.start(fixture, prng);
+        const loads = await startLoads(fixture, prng);
+        const failed = Promise.race(loads.map((load) => load.failure())).catch(async (error) => {
+          await sleep(systemClock, 50);
+          throw new Error(`${error.message}; connections ended: ${fixture.reasons.join(', ')}`);
         });
-        const swap = await SwapTest.start(fixture, prng);
-        const share = CORE_BYTES / 4;
-        const modes: ReplyMode[] = ['simple', 'structured', 'extended', 'structured'];
-        const loads: Load[] = [];
-        for (const [index, mode] of modes.entries()) {
-          const address = index % 2 === 0 ? fixture.unix : fixture.tcp;
-          const client = await fixture.connect({ address, mode });
-          loads.push(
-            new Load({
-              client,
-              prng,
-              start: index * share,
-              content: new Uint8Array(share),
-              scratch: { start: CORE_BYTES, length: SCRATCH_BYTES },
-              depth: 8,
-              maxLength: 256 * 1024,
-            }),
-          );
-        }
-        const failed = Promise.race(loads.map((load) => load.failure())).catch(
-          async (error: unknown) => {
-            await sleep(systemClock, 50);
-            throw new Error(`${String(error)}; connections ended: ${fixture.reasons.join(', ')}`);
-          },
-        );
-        for (let round = 0; round < ROUNDS; round += 1) await Promise.race([swap.next(), failed]);
+        for (let round = 0; round < ROUNDS; round += 1) await Promise.race([swaps.next(), failed]);
         await Promise.race([Promise.all(loads.map((load) => load.stop())), failed]);
         for (const client of fixture.clients) await client.disconnect();
         const requests = loads.reduce((sum, load) => sum + load.requestCount, 0);
         expect(requests).toBeGreaterThan(500);
       });
+    });
+  });
+});
+
+requireTools(
+  'fio',
+  'nbdcopy',
+  'cmp',
+)('tables swapped below real clients', () => {
+  test('fio finds what it wrote', async () => {
+    await withSeed(async (prng) => {
+      await using fixture = await start({});
+      const swaps = await Swaps.start(fixture, prng);
+      const job = ['--name=job', '--ioengine=nbd', `--uri=${fixture.uri()}`, '--rw=randrw'];
+      const load = ['--bs=4k-128k', '--bsrange=4k-128k', '--iodepth=16', `--size=${CORE_BYTES}`];
+      const check = ['--verify=crc32c', '--verify_fatal=1', '--loops=40', '--thread'];
+      let ended = false;
+      const fio = succeed('fio', ...job, ...load, ...check).finally(() => {
+        ended = true;
+      });
+      fio.catch(() => {});
+      while (!ended) await swaps.next();
+      await fio;
+      expect(swaps.round).toBeGreaterThan(3);
+      expect(fixture.reasons).toEqual([]);
+    });
+  });
+
+  test('nbdcopy copies what is there, in and out', async () => {
+    await withSeed(async (prng) => {
+      await using fixture = await start({});
+      const swaps = await Swaps.start(fixture, prng, { resizes: false });
+      const image = fixture.image('copied', CORE_BYTES, 77);
+      const copy = fixture.image('copy', 0);
+      for (let round = 0; round < 5; round += 1) {
+        let ended = false;
+        const both = (async () => {
+          const options = ['--connections=4', '--requests=16', '--request-size=65536'];
+          await succeed('nbdcopy', ...options, image, fixture.uri());
+          await succeed('nbdcopy', ...options, fixture.uri(), copy);
+        })().finally(() => {
+          ended = true;
+        });
+        both.catch(() => {});
+        while (!ended) await swaps.next();
+        await both;
+        await succeed('cmp', `--bytes=${CORE_BYTES}`, image, copy);
+      }
+      expect(fixture.reasons).toEqual([]);
     });
   });
 });
