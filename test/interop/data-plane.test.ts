@@ -2,10 +2,14 @@
  * The data plane under load: tables swapped, devices suspended and resumed, while several clients read, write and compare.
  */
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { sleep, systemClock } from '../../src/base/clock.ts';
 import type { Prng } from '../../src/base/prng.ts';
+import type { TargetType } from '../../src/core/target.ts';
+import { NbdError } from '../../src/protocols/nbd/constants.ts';
 import { loadSystem } from '../../src/system/index.ts';
+import { linear } from '../../src/targets/linear.ts';
 import { withSeed } from '../../src/testing/seed.ts';
 import { describeUnless, requireTools } from '../../src/testing/tools.ts';
 import type { ReplyMode } from './nbd-client.ts';
@@ -59,6 +63,83 @@ describeUnless(obstacle)('tables swapped under load', () => {
         expect(requests).toBeGreaterThan(500);
       });
     });
+  });
+});
+
+describeUnless(obstacle)('a connection through changes that a thread cannot follow', () => {
+  const MIB = 1024 * KIB;
+  const SECTORS = MIB / 512;
+
+  test('a device below gets smaller than the table above, and large again', async () => {
+    await using fixture = await start({});
+    const path = fixture.image('disk.img', MIB, 1);
+    const content = readFileSync(path);
+    await fixture.mapper.create({ name: 'lower', table: `0 ${SECTORS} linear ${path} 0` });
+    await fixture.mapper.create({ name: 'disk', table: `0 ${SECTORS} linear mapper/lower 0` });
+    const client = await fixture.connect();
+    const expectRead = async (offset: number) => {
+      const { error, data } = await client.read(offset, 64 * KIB);
+      expect(error).toBe(0);
+      expect(Buffer.compare(data, content.subarray(offset, offset + 64 * KIB))).toBe(0);
+    };
+    for (let round = 0; round < 3; round += 1) {
+      await expectRead(MIB - 64 * KIB);
+      await fixture.mapper.load('lower', `0 ${SECTORS / 2} linear ${path} 0`);
+      await fixture.mapper.resume('lower');
+      expect((await client.read(MIB - 64 * KIB, 64 * KIB)).error).toBe(NbdError.EIO);
+      await expectRead(0);
+      await fixture.mapper.load('lower', `0 ${SECTORS} linear ${path} 0`);
+      await fixture.mapper.resume('lower');
+    }
+    await client.disconnect();
+    expect(fixture.reasons).toEqual([]);
+  });
+
+  test("a target of one's own in the place of a built-in one", async () => {
+    const mirrored: TargetType = {
+      ...linear,
+      create(args, context) {
+        const device = args.open(args.word('device'));
+        args.word('offset');
+        return {
+          map(bio) {
+            bio.device = device;
+            bio.sector = context.length - bio.sector - bio.sectorCount;
+            return 'remapped';
+          },
+          table: () => `${device.operand} 0`,
+          devices: () => [{ device, startSectors: 0, lengthSectors: context.length }],
+        };
+      },
+    };
+    await using fixture = await start({ targets: [mirrored] });
+    const path = fixture.image('disk.img', MIB, 1);
+    await fixture.mapper.create({ name: 'disk', table: `0 ${SECTORS} linear ${path} 0` });
+    const client = await fixture.connect();
+    const { data } = await client.read(0, 4 * KIB);
+    expect(Buffer.compare(data, readFileSync(path).subarray(MIB - 4 * KIB))).toBe(0);
+    expect(fixture.service.threadCount).toBe(1);
+  });
+
+  test('a file that is opened for writing after all, by another device', async () => {
+    await using fixture = await start({});
+    const path = fixture.image('disk.img', MIB, 1);
+    const content = readFileSync(path);
+    const table = `0 ${SECTORS} linear ${path} 0`;
+    await fixture.mapper.create({ name: 'disk', table, readOnly: true });
+    const client = await fixture.connect();
+    const reads = Array.from({ length: 200 }, (_, index) => client.read(index * 4 * KIB, 4 * KIB));
+    await fixture.mapper.create({ name: 'other', table });
+    const writer = await fixture.connect({ exportName: 'other' });
+    expect((await writer.write(0, content.subarray(0, 4 * KIB))).error).toBe(0);
+    await writer.disconnect();
+    for (const [index, read] of reads.entries()) {
+      const { error, data } = await read;
+      expect(error).toBe(0);
+      const at = index * 4 * KIB;
+      expect(Buffer.compare(data, content.subarray(at, at + 4 * KIB))).toBe(0);
+    }
+    expect((await client.write(0, content.subarray(0, 512))).error).toBe(NbdError.EPERM);
   });
 });
 
