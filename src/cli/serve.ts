@@ -13,6 +13,7 @@ import { planDevices } from './serve-plan.ts';
 import { formatJson, formatText, type ServedState } from './serve-report.ts';
 import { listenForStop } from './stop-signals.ts';
 import { terminalStyle } from './style.ts';
+import { readStandardInput } from './table-source.ts';
 
 /** Resolves with the exit status, after a signal. */
 export async function serve(words: readonly string[], options: ServeOptions): Promise<number> {
@@ -22,7 +23,8 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
     tables: options.table ?? [],
   });
   const listening = listenOptions(options);
-  const mapper = new DeviceMapper({ lock: options.lock });
+  if (options.table?.includes('-')) readStandardInput();
+  const mapper = new DeviceMapper({ lock: options.lock, report: say });
   // From before the first lock or socket is taken, so that there is no moment at which a signal leaves one behind.
   let service: NbdService | null = null;
   const signals = listenForStop({

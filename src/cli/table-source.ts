@@ -20,7 +20,7 @@ const ROW_FORM = '<start> <length> <type> [<arguments>], in sectors of 512 bytes
 
 /** `--table`'s argument: rows, the path of a file with rows, or `-` for standard input. */
 export function readTableArgument(argument: string): TableText {
-  if (argument === '-') return { text: readText(0, 'standard input'), source: 'standard input' };
+  if (argument === '-') return { text: readStandardInput(), source: 'standard input' };
   if (ROW.test(argument)) {
     return { text: argument.replaceAll(TYPED_NEWLINE, '\n'), source: '--table' };
   }
@@ -30,6 +30,14 @@ export function readTableArgument(argument: string): TableText {
     `A row: ${ROW_FORM}`,
     "For example: --table '0 2048 linear a.img 0'",
   );
+}
+
+let standardInput: string | null = null;
+
+/** Read once. It blocks until the input ends: call it before signals are listened for, so that Ctrl-C ends the wait. */
+export function readStandardInput(): string {
+  standardInput ??= readText(0, 'standard input');
+  return standardInput;
 }
 
 function readText(file: string | number, source: string): string {

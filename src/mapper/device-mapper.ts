@@ -26,6 +26,8 @@ export interface DeviceMapperOptions {
   targets?: readonly TargetType[];
   /** `false`: image files are used without the lock that keeps a second writer out. Default `true`. */
   lock?: boolean;
+  /** Told, in a sentence, when a remote disk is lost, comes back, or may have lost what was written. */
+  report?: (message: string) => void;
   /** Time, for simulations. */
   clock?: Clock;
 }
@@ -111,7 +113,12 @@ export class DeviceMapper implements AsyncDisposable {
     const types = [...builtInTargets.filter((type) => !names.has(type.name)), ...own];
     this.#store = new DeviceStore({
       lock: options.lock ?? true,
-      kinds: [nbdKind({ ...(options.clock && { clock: options.clock }) })],
+      kinds: [
+        nbdKind({
+          ...(options.clock && { clock: options.clock }),
+          ...(options.report && { report: options.report }),
+        }),
+      ],
       ...(options.clock && { clock: options.clock }),
     });
     this.engine = new Mapper({

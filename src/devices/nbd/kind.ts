@@ -53,7 +53,13 @@ class NbdKind implements DeviceKind {
 
   async #connect(key: string, uri: NbdUri): Promise<void> {
     try {
-      const remote = await RemoteExport.connect({ ...this.#options, uri, clock: this.#clock });
+      const { report } = this.#options;
+      const remote = await RemoteExport.connect({
+        ...this.#options,
+        uri,
+        clock: this.#clock,
+        ...(report && { report: (message: string) => report(`${key}: ${message}`) }),
+      });
       this.#drop(key);
       const timer = this.#clock.after(PREPARED_MS, () => this.#drop(key));
       this.#prepared.set(key, { remote, timer });
