@@ -154,7 +154,13 @@ requireTools(
       const swaps = await Swaps.start(fixture, prng);
       const job = ['--name=job', '--ioengine=nbd', `--uri=${fixture.uri()}`, '--rw=randrw'];
       const load = ['--bs=4k-128k', '--bsrange=4k-128k', '--iodepth=16', `--size=${CORE_BYTES}`];
-      const check = ['--verify=crc32c', '--verify_fatal=1', '--loops=40', '--thread'];
+      const check = [
+        '--verify=crc32c',
+        '--verify_state_save=0',
+        '--verify_fatal=1',
+        '--loops=40',
+        '--thread',
+      ];
       let ended = false;
       const fio = succeed('fio', ...job, ...load, ...check).finally(() => {
         ended = true;
