@@ -15,6 +15,8 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['test/{interop,kernel}/**/*.test.ts', 'docs/**/*.test.ts'],
+          // Real programs on a busy machine: once more, alone, before it counts as a failure.
+          retry: 1,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
