@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sleep, systemClock } from '../../src/base/clock.ts';
 import { createPrng } from '../../src/base/prng.ts';
+import { DeviceMapper } from '../../src/mapper/device-mapper.ts';
+import { serveNbd } from '../../src/mapper/serve-nbd.ts';
+import { Command } from '../../src/protocols/nbd/constants.ts';
 import { requireTools, toolEnvironment } from '../../src/testing/tools.ts';
 import { NbdClient } from './nbd-client.ts';
 import { FOLDERS } from './plane-fixture.ts';
@@ -84,10 +87,26 @@ requireTools(
     return systemClock.nowMs() - startMs;
   }
 
-  test.each(['read', 'write'] as const)('%ss of the fast one stay fast', async (kind) => {
+  /** How often a request to the fast file took as if it were one to the slow file. */
+  async function countHeld(client: NbdClient): Promise<number> {
+    let held = 0;
+    for (const endMs = systemClock.nowMs() + 3000; systemClock.nowMs() < endMs; ) {
+      const offset = prng.integer(0, FAST_BYTES / 4096 - 1) * 4096;
+      const times = [
+        await timeOf(() => client.read(offset, 4096)),
+        await timeOf(() => client.write(offset, new Uint8Array(4096))),
+      ];
+      held += times.filter((ms) => ms > DELAY_MS / 2).length;
+      await sleep(systemClock, 2);
+    }
+    return held;
+  }
+
+  test.each(['read', 'write'] as const)('%ss of the slow one hold up no other', async (kind) => {
     const client = await connect();
     const slow = (offset: number) =>
       kind === 'read' ? client.read(offset, 4096) : client.write(offset, new Uint8Array(4096));
+    const quiet = await countHeld(client);
     // The first is how the thread finds out.
     await slow(slowOffset());
     let stopped = false;
@@ -98,24 +117,46 @@ requireTools(
         slowCount += 1;
       }
     });
-    const times: number[] = [];
-    for (const endMs = systemClock.nowMs() + 4000; systemClock.nowMs() < endMs; ) {
-      const offset = prng.integer(0, FAST_BYTES / 4096 - 1) * 4096;
-      times.push(await timeOf(() => client.read(offset, 4096)));
-      times.push(await timeOf(() => client.write(offset, new Uint8Array(4096))));
-      await sleep(systemClock, 2);
-    }
+    const loaded = await countHeld(client);
     stopped = true;
     await Promise.all(load);
     client.destroy();
     // Linux writes to one FUSE file one after the other.
-    expect(slowCount).toBeGreaterThan(kind === 'read' ? 50 : 10);
-    times.sort((a, b) => a - b);
-    const held = times.filter((ms) => ms > DELAY_MS / 2).length;
-    const report = `${times.length} requests, p99 ${times[Math.floor(times.length * 0.99)]} ms`;
-    // One may be the machine's doing.
-    expect(held, report).toBeLessThanOrEqual(1);
+    expect(slowCount).toBeGreaterThan(kind === 'read' ? 30 : 8);
+    // What else runs on the machine may hold up one or two.
+    expect(loaded).toBeLessThanOrEqual(quiet + 2);
   });
+
+  test.each(['read', 'write'] as const)(
+    'a suspend waits for a %s that a thread has begun',
+    async (kind) => {
+      const path = join(folder, 'mount', 'disk');
+      const table = `0 ${SLOW_BYTES / SECTOR} linear ${path} 0`;
+      // Another process has it open.
+      await using mapper = new DeviceMapper({ lock: false });
+      await mapper.create({ name: 'disk', table });
+      const socketPath = join(folder, 'own.sock');
+      await using _service = await serveNbd(mapper, { socketPath });
+      const client = await NbdClient.connect({ address: { path: socketPath } });
+      // A thread takes a moment to start.
+      await client.request({ command: Command.flush });
+      const startMs = systemClock.nowMs();
+      let answered = false;
+      const request =
+        kind === 'read' ? client.read(0, 4096) : client.write(0, new Uint8Array(4096));
+      void request.then(() => {
+        answered = true;
+      });
+      await sleep(systemClock, DELAY_MS / 4);
+      expect(answered).toBe(false);
+      await mapper.suspend('disk');
+      expect(systemClock.nowMs() - startMs).toBeGreaterThanOrEqual(DELAY_MS - 5);
+      // The thread ended it: the main thread would keep it until the device runs again.
+      expect((await request).error).toBe(0);
+      await mapper.resume('disk');
+      client.destroy();
+    },
+  );
 
   test('requests of the slow one run at a time, once it is known', async () => {
     const client = await connect();
@@ -125,6 +166,6 @@ requireTools(
     for (const request of requests) expect((await request).error).toBe(0);
     const tookMs = systemClock.nowMs() - startMs;
     client.destroy();
-    expect(tookMs).toBeLessThan((DEPTH * DELAY_MS) / 3);
+    expect(tookMs).toBeLessThan(DEPTH * DELAY_MS * 0.6);
   });
 });

@@ -140,7 +140,8 @@ export class NbdClient {
     return this.request({ command: Command.write, offset, data, flags });
   }
 
-  request(query: Query): Promise<Answer> {
+  /** `sent` is the part of the payload to send at once, by default all of it. */
+  request(query: Query, sent = query.data): Promise<Answer> {
     const { command, offset = 0, length = query.data?.length ?? 0 } = query;
     const cookie = this.#nextCookie;
     this.#nextCookie += 1;
@@ -156,7 +157,7 @@ export class NbdClient {
     // A test that gives up on its answers need not say so.
     promise.catch(() => {});
     this.socket.write(header);
-    if (query.data) this.socket.write(query.data);
+    if (sent) this.socket.write(sent);
     return promise;
   }
 

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { Gate } from './gate.ts';
+import { Gate, Signal } from './gate.ts';
 
 describe('Gate', () => {
   it('is shut until opened', () => {
@@ -9,6 +9,30 @@ describe('Gate', () => {
     gate.open();
     expect(gate.enter()).toBe(true);
     gate.leave();
+  });
+
+  it('lets nobody in who has an old plan', () => {
+    const gate = new Gate();
+    gate.signal(Signal.plan);
+    gate.open();
+    expect(gate.signalled).toBe(true);
+    expect(gate.enter()).toBe(false);
+    gate.clearSignal();
+    expect(gate.enter()).toBe(true);
+    gate.leave();
+    gate.signal(Signal.message);
+    expect(gate.signalled).toBe(true);
+    expect(gate.enter()).toBe(true);
+  });
+
+  it('shuts when whoever was inside is dead', async () => {
+    const gate = new Gate();
+    gate.open();
+    expect(gate.enter()).toBe(true);
+    const shutting = gate.shut();
+    gate.abandon();
+    await shutting;
+    expect(gate.enter()).toBe(false);
   });
 
   it('shuts only once the worker is outside', async () => {
