@@ -53,10 +53,12 @@ describeUnless(obstacle)('tables swapped under load', { retry: 0 }, () => {
         await using fixture = await start({ folder, ...options });
         const swaps = await Swaps.start(fixture, prng);
         const loads = await startLoads(fixture, prng);
-        const failed = Promise.race(loads.map((load) => load.failure())).catch(async (error) => {
-          await sleep(systemClock, 50);
-          throw new Error(`${error.message}; connections ended: ${fixture.reasons.join(', ')}`);
-        });
+        const failed = Promise.race(loads.map((load) => load.failure())).catch(
+          async (error: unknown) => {
+            await sleep(systemClock, 50);
+            throw new Error(`${String(error)}; connections ended: ${fixture.reasons.join(', ')}`);
+          },
+        );
         for (let round = 0; round < ROUNDS; round += 1) await Promise.race([swaps.next(), failed]);
         await Promise.race([Promise.all(loads.map((load) => load.stop())), failed]);
         for (const client of fixture.clients) await client.disconnect();
@@ -219,12 +221,12 @@ requireTools('fio', 'nbdcopy', 'cmp')('tables swapped below real clients', { ret
         '--loops=40',
         '--thread',
       ];
-      let ended = false;
+      const state = { ended: false };
       const fio = succeed('fio', ...job, ...load, ...check).finally(() => {
-        ended = true;
+        state.ended = true;
       });
       fio.catch(() => {});
-      while (!ended) await swaps.next();
+      while (!state.ended) await swaps.next();
       await fio;
       expect(swaps.round).toBeGreaterThan(3);
       expect(fixture.reasons).toEqual([]);
@@ -238,16 +240,16 @@ requireTools('fio', 'nbdcopy', 'cmp')('tables swapped below real clients', { ret
       const image = fixture.image('copied', CORE_BYTES, 77);
       const copy = fixture.image('copy', 0);
       for (let round = 0; round < 5; round += 1) {
-        let ended = false;
+        const state = { ended: false };
         const both = (async () => {
           const options = ['--connections=4', '--requests=16', '--request-size=65536'];
           await succeed('nbdcopy', ...options, image, fixture.uri());
           await succeed('nbdcopy', ...options, fixture.uri(), copy);
         })().finally(() => {
-          ended = true;
+          state.ended = true;
         });
         both.catch(() => {});
-        while (!ended) await swaps.next();
+        while (!state.ended) await swaps.next();
         await both;
         await succeed('cmp', `--bytes=${CORE_BYTES}`, image, copy);
       }
