@@ -80,7 +80,7 @@ async function outcomes(served: Served, mode: ReplyMode): Promise<Map<string, un
   return all;
 }
 
-describeUnless(obstacle)('the same answers', { retry: 0 }, () => {
+describeUnless(obstacle)('the same answers', () => {
   describe.each<[string, string]>(Object.entries(FOLDERS))('from files on %s', (_, folder) => {
     describe.each<ReplyMode>(['simple', 'structured', 'extended'])('in %s replies', (mode) => {
       let expected: Map<string, unknown>;

@@ -38,7 +38,7 @@ async function timeOf(action: () => Promise<unknown>): Promise<number> {
   return systemClock.nowMs() - startMs;
 }
 
-describeUnless(obstacle)('a client that takes no answers', { retry: 0 }, () => {
+describeUnless(obstacle)('a client that takes no answers', () => {
   const transports = ['unix', 'tcp'] as const;
 
   /** Asks for far more than sockets hold, and lets the thread run into that. */
@@ -127,7 +127,7 @@ describeUnless(obstacle)('a client that takes no answers', { retry: 0 }, () => {
   });
 });
 
-describeUnless(obstacle)('the end of the service', { retry: 0 }, () => {
+describeUnless(obstacle)('the end of the service', () => {
   test('does not wait for requests that a suspended device holds', async () => {
     const { fixture } = await startDisk();
     await using _ = fixture;
@@ -151,7 +151,7 @@ describeUnless(obstacle)('the end of the service', { retry: 0 }, () => {
     const client = await fixture.connect();
     await fixture.mapper.suspend('disk');
     const held = Array.from({ length: 20 }, (_, index) => client.read((index * MIB) / 2, MIB / 2));
-    await sleep(systemClock, 50);
+    await sleep(systemClock, 300);
     const closing = fixture.service.close();
     await sleep(systemClock, 50);
     await fixture.mapper.resume('disk');
@@ -161,7 +161,7 @@ describeUnless(obstacle)('the end of the service', { retry: 0 }, () => {
   });
 });
 
-describeUnless(obstacle)('a client that leaves', { retry: 0 }, () => {
+describeUnless(obstacle)('a client that leaves', () => {
   test('inside requests of any kind harms nobody', async () => {
     const { fixture, content } = await startDisk();
     await using _ = fixture;
@@ -207,7 +207,7 @@ async function expectQuiet(fixture: PlaneFixture, names: string[]): Promise<void
   }
 }
 
-describeUnless(obstacle)('a file that is cut off', { retry: 0 }, () => {
+describeUnless(obstacle)('a file that is cut off', () => {
   describe.each(Object.entries(FOLDERS))('on %s', (_name, folder) => {
     test.each(MODES)('fails requests behind its end, with %s replies', async (mode) => {
       const { fixture, path, content } = await startDisk({ folder });
@@ -237,7 +237,7 @@ function mountObstacle(): string | null {
   return status === 0 ? null : `needs to mount a tmpfs (root): ${stderr}`;
 }
 
-describeUnless(mountObstacle())('a full disk', { retry: 0 }, () => {
+describeUnless(mountObstacle())('a full disk', () => {
   test.each(MODES)('fails writes with ENOSPC and goes on, with %s replies', async (mode) => {
     const { fixture } = await startDisk();
     await using _ = fixture;

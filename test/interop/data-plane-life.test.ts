@@ -30,7 +30,7 @@ async function startDisk(options: Parameters<typeof PlaneFixture.start>[0] = {})
   return fixture;
 }
 
-describeUnless(obstacle)('counts', { retry: 0 }, () => {
+describeUnless(obstacle)('counts', () => {
   const SIZE_BYTES = 4 * MIB;
 
   /** Rows for a thread, for the main thread and for nobody, on top of another device. */
@@ -109,7 +109,7 @@ describeUnless(obstacle)('counts', { retry: 0 }, () => {
   });
 });
 
-describeUnless(obstacle)('connections that come and go', { retry: 0 }, () => {
+describeUnless(obstacle)('connections that come and go', () => {
   test('leave no descriptor, no thread and no memory', async () => {
     await using fixture = await startDisk();
     const round = async (index: number) => {
@@ -174,7 +174,7 @@ describeUnless(obstacle)('connections that come and go', { retry: 0 }, () => {
   });
 });
 
-describeUnless(obstacle)('a thread that dies', { retry: 0 }, () => {
+describeUnless(obstacle)('a thread that dies', () => {
   test('takes its connection along and nothing else', async () => {
     const threads: Worker[] = [];
     const note = (worker: Worker) => threads.push(worker);
@@ -211,7 +211,7 @@ describeUnless(obstacle)('a thread that dies', { retry: 0 }, () => {
   }
 });
 
-describeUnless(obstacle)('the end of the process', { retry: 0 }, () => {
+describeUnless(obstacle)('the end of the process', () => {
   const script = (delayMs: number) => `
     const { DeviceMapper, serveNbd } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)});
     await serveNbd(new DeviceMapper(), { host: 'localhost', port: 0 });

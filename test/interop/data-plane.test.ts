@@ -42,7 +42,7 @@ async function startLoads(fixture: PlaneFixture, prng: Prng): Promise<Load[]> {
   return loads;
 }
 
-describeUnless(obstacle)('tables swapped under load', { retry: 0 }, () => {
+describeUnless(obstacle)('tables swapped under load', () => {
   describe.each(Object.entries(FOLDERS))('images on a file system that is %s', (_, folder) => {
     test.each<[string, FixtureOptions]>([
       ['threads', {}],
@@ -207,7 +207,11 @@ describeUnless(obstacle)(
   },
 );
 
-requireTools('fio', 'nbdcopy', 'cmp')('tables swapped below real clients', { retry: 0 }, () => {
+requireTools(
+  'fio',
+  'nbdcopy',
+  'cmp',
+)('tables swapped below real clients', () => {
   test('fio finds what it wrote', async () => {
     await withSeed(async (prng) => {
       await using fixture = await start({});
