@@ -132,13 +132,13 @@ describe('FileSender', () => {
 
   it.each([1, 2])('leaves with a copy when the gate shuts during wait %i', async (which) => {
     const scene = new Scene();
-    let shutting: Promise<void> | null = null;
+    const shutting: Promise<void>[] = [];
     scene.onWait = (count) => {
-      if (count === which) shutting = scene.gate.shut();
+      if (count === which) shutting.push(scene.gate.shut());
       return count !== which;
     };
     expect(scene.send()).toBe(0);
-    await shutting;
+    await Promise.all(shutting);
     expect(scene.received).toEqual(scene.whole);
     // One wait for the client with the gate shutting, and none before the last call inside.
     expect(scene.calls.filter((call) => call === 'wait briefly inside').length).toBe(which);

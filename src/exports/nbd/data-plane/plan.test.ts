@@ -55,3 +55,14 @@ test('has nothing to run for a device without a table', () => {
   expect(devices[0]).toBeInstanceOf(MappedDevice);
   expect(plan.devices[0]!.rows).toEqual([]);
 });
+
+test('leaves a table to the main thread that is too large for a worker', async () => {
+  const world = new World();
+  const rows = (count: number) => Array.from({ length: count }, (_, row) => `${row} 1 zero`);
+  const small = buildPlan(await world.start('small', rows(100_000).join('\n'))).plan;
+  expect(small.devices[0]!.rows.length).toBe(100_000);
+  const large = buildPlan(await world.start('large', rows(100_001).join('\n'))).plan;
+  expect(large.devices[0]!.rows).toEqual([
+    { start: 0, length: 100_001, type: REMOTE_TYPE, params: '' },
+  ]);
+});

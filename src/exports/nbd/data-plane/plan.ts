@@ -9,9 +9,12 @@ import type { BlockDevice, DirectAccess } from '../../../core/device.ts';
 import type { Limits } from '../../../core/limits.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import { STATISTICS_BYTES } from '../../../core/statistics.ts';
-import type { Row } from '../../../core/table.ts';
+import type { Row, Table } from '../../../core/table.ts';
 import type { TargetType } from '../../../core/target.ts';
 import { targets } from '../../../targets/index.ts';
+
+/** All tables of a stack together; a copy of more would not fit the memory that a worker may have. */
+const MAX_ROWS = 100_000;
 
 /** The type name of a row that the worker cannot run; no target has such a name. */
 export const REMOTE_TYPE = '(remote)';
@@ -71,12 +74,13 @@ class PlanBuilder {
   readonly plans: PlanDevice[] = [];
   readonly devices: MappedDevice[] = [];
   readonly #leafIndex = new Map<BlockDevice, number>();
+  #rowCount = 0;
 
   addDevice(device: MappedDevice): number {
     const known = this.devices.indexOf(device);
     if (known >= 0) return known;
     const table = device.live;
-    const rows = table?.rows.map(planRow) ?? [];
+    const rows = this.#planRows(table);
     const operands = [...(table?.operands ?? [])].map(([word, below]) =>
       below instanceof MappedDevice
         ? { word, device: this.addDevice(below) }
@@ -85,6 +89,13 @@ class PlanBuilder {
     this.devices.push(device);
     this.plans.push({ name: device.name, readOnly: device.readOnly, rows, operands });
     return this.devices.length - 1;
+  }
+
+  #planRows(table: Table | null): PlanRow[] {
+    if (table === null) return [];
+    this.#rowCount += table.rows.length;
+    if (this.#rowCount <= MAX_ROWS) return table.rows.map(planRow);
+    return [remoteRow({ start: 0, length: table.sizeSectors })];
   }
 
   #addLeaf(device: BlockDevice): number {
