@@ -11,6 +11,8 @@ const LAYERS = [
   'control',
   'exports',
   'mapper',
+  'daemon',
+  'exec',
   'cli',
 ];
 
