@@ -7,7 +7,7 @@ import type { ServeNbdOptions } from '../mapper/serve-nbd.ts';
 import { parseAddress } from './address.ts';
 import { because, CommandError, usageError } from './failure.ts';
 import type { ServeOptions } from './serve-command.ts';
-import { stateFolder } from './state-folder.ts';
+import { stateFolder } from '../system/state-folder.ts';
 
 export function listenOptions(options: ServeOptions): ServeNbdOptions {
   const { readOnly = false, insecure = false, listen, maxConnections, spin } = options;

@@ -12,7 +12,7 @@ import type { ExportSource } from './exports.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { NegotiationOptions } from './negotiation.ts';
 import { type TlsOptions, TlsStarter } from './tls.ts';
-import { listenError, prepareUnixSocket, withPrivateMode } from './unix-socket.ts';
+import { listenError, prepareUnixSocket, withPrivateMode } from '../../system/unix-socket.ts';
 
 const MIB = 1024 * 1024;
 

@@ -4,7 +4,7 @@ import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
-import { DmError, Errno, type ErrnoName, errnoName, errnoOf } from '../../base/errors.ts';
+import { DmError, Errno, type ErrnoName, errnoName, errnoOf } from '../base/errors.ts';
 
 /** sockaddr_un has 108 bytes with the final NUL. */
 const PATH_BYTES = 107;
