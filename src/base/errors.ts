@@ -35,6 +35,7 @@ export const Errno = {
   EROFS: 30,
   EPIPE: 32,
   ERANGE: 34,
+  ENOSYS: 38,
   ENODATA: 61,
   ENOLINK: 67,
   EPROTO: 71,
@@ -46,6 +47,7 @@ export const Errno = {
   ECONNRESET: 104,
   ENOTCONN: 107,
   ESHUTDOWN: 108,
+  ESTALE: 116,
   EDQUOT: 122,
   ECANCELED: 125,
 } as const;

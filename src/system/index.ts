@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { type BlockCalls, createBlockCalls } from './block-calls.ts';
 import { createDescriptorCalls, type DescriptorCalls } from './descriptor-calls.ts';
 import { createFileCalls, type FileCalls } from './file-calls.ts';
+import { createFuseCalls, type FuseCalls } from './fuse-calls.ts';
 import { createLockCalls, type LockCalls } from './lock-calls.ts';
 import type { Koffi } from './natives.ts';
 import { RawCalls } from './raw-calls.ts';
@@ -22,6 +23,7 @@ export interface System {
   readonly space: SpaceCalls;
   readonly locks: LockCalls;
   readonly blocks: BlockCalls;
+  readonly fuse: FuseCalls;
 }
 
 let loaded: System | null | undefined;
@@ -48,6 +50,7 @@ function load(): System | null {
     space: createSpaceCalls(raw),
     locks: createLockCalls(raw),
     blocks: createBlockCalls(raw),
+    fuse: createFuseCalls(raw),
   };
 }
 

@@ -25,6 +25,7 @@ const prototypes = {
   recv: ['intptr_t', 'int', 'uintptr_t', 'uintptr_t', 'int'],
   send: ['intptr_t', 'int', 'uintptr_t', 'uintptr_t', 'int'],
   sendmsg: ['intptr_t', 'int', 'uintptr_t', 'int'],
+  recvmsg: ['intptr_t', 'int', 'uintptr_t', 'int'],
   sendfile: ['intptr_t', 'int', 'int', 'uintptr_t', 'uintptr_t'],
   poll: ['int', 'uintptr_t', 'ulong', 'int'],
   pread: ['intptr_t', 'int', 'uintptr_t', 'uintptr_t', 'int64'],

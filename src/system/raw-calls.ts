@@ -196,6 +196,28 @@ export class RawCalls {
     return result;
   }
 
+  /**
+   * One byte and what comes with it, into `control`; answers how much of that was filled (msg_controllen), -ENOTCONN when
+   * the other side has closed.
+   */
+  recvmsgControl(fd: number, control: PinnedBuffer, flags: number): number {
+    checkFd(fd);
+    const { view } = this.#msghdr;
+    this.#msghdr.bytes.fill(0);
+    putU64(this.#iovecs.view, 0, this.#addressOf(this.#word));
+    putU64(this.#iovecs.view, 8, 1);
+    putU64(view, 16, this.#addressOf(this.#iovecs));
+    putU64(view, 24, 1);
+    putU64(view, 32, this.#addressOf(control));
+    putU64(view, 40, control.lengthBytes);
+    const result = this.#settle(this.#libc.recvmsg(fd, this.#addressOf(this.#msghdr), flags));
+    if (result < 0) return result;
+    const filledBytes = view.getUint32(40, true);
+    putU64(view, 32, 0);
+    putU64(view, 40, 0);
+    return result === 0 && filledBytes === 0 ? -Errno.ENOTCONN : filledBytes;
+  }
+
   sendfile(outFd: number, inFd: number, positionBytes: number, lengthBytes: number): number {
     checkFd(outFd);
     checkFd(inFd);
