@@ -10,26 +10,28 @@
 import type { Clock } from '../base/clock.ts';
 import { DmError, Errno } from '../base/errors.ts';
 import { type Bio, Op } from './bio.ts';
+import { type Bypass, Bypasses } from './bypasses.ts';
 import { type BlockDevice, type DeviceNumber, formatDeviceNumber } from './device.ts';
+import { EventCounter } from './event-counter.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { Mutex } from './mutex.ts';
+import { RegionStatistics } from './region-statistics/region-statistics.ts';
 import { type IoCounts, IoStatistics, sumStatistics } from './statistics.ts';
 import { REQUEUE, submitToTable } from './submit.ts';
 import type { Table } from './table.ts';
 
-/** Something that does I/O of this device outside `submit` (a data-plane worker) and can be told to stop. */
-export interface Bypass {
-  /** Resolves when nothing is under way there; from now on everything comes through `submit`. */
-  quiesce(): Promise<void>;
-  /** The device runs again, perhaps with another table. */
-  release(): void;
-  /** What it counted for this device, if anything. */
-  statistics(device: MappedDevice): IoStatistics | undefined;
-}
+export type { Bypass } from './bypasses.ts';
 
 export interface SuspendOptions {
   /** Bios that targets hand back are queued instead of failed, and nothing waits for a flush. */
   noflush?: boolean;
+}
+
+/** Hears of every change, at once; the mapper tells its listeners. */
+export interface DeviceWatcher {
+  changed(device: MappedDevice): void;
+  /** A table was swapped or an event raised: what poll on the control node reports. */
+  globalEvent(): void;
 }
 
 export interface MappedDeviceOptions {
@@ -38,6 +40,15 @@ export interface MappedDeviceOptions {
   number: DeviceNumber;
   clock: Clock;
   statistics?: IoStatistics;
+  watcher?: DeviceWatcher;
+}
+
+/** As BIOSes count a disk; for programs that ask (HDIO_GETGEO). `startSectors` is where it begins on the whole disk. */
+export interface Geometry {
+  cylinders: number;
+  heads: number;
+  sectors: number;
+  startSectors: number;
 }
 
 export class MappedDevice implements BlockDevice {
@@ -48,14 +59,21 @@ export class MappedDevice implements BlockDevice {
   openCount = 0;
   /** Removed as soon as the last opener closes. */
   deferredRemove = false;
-  eventNumber = 0;
 
   readonly #clock: Clock;
   readonly #mutex = new Mutex();
   readonly #statistics: IoStatistics;
-  readonly #bypasses = new Set<Bypass>();
+  readonly #bypasses = new Bypasses();
+  readonly #regions: RegionStatistics;
+  /** `#regions` while there are any. */
+  #countingRegions: RegionStatistics | null = null;
   readonly #resizeListeners = new Set<() => void>();
-  #eventWaiters: (() => void)[] = [];
+  readonly #watcher: DeviceWatcher | undefined;
+  readonly #events = new EventCounter();
+  /** Who must be done before the device may be torn down: see `hold`. */
+  #holderCount = 0;
+  #unheld: (() => void) | null = null;
+  #geometry: Geometry | null = null;
   #live: Table | null = null;
   #inactive: Table | null = null;
   #suspended = false;
@@ -72,6 +90,8 @@ export class MappedDevice implements BlockDevice {
     this.number = options.number;
     this.#clock = options.clock;
     this.#statistics = options.statistics ?? new IoStatistics();
+    this.#watcher = options.watcher;
+    this.#regions = new RegionStatistics(options.clock);
   }
 
   get operand(): string {
@@ -106,13 +126,58 @@ export class MappedDevice implements BlockDevice {
     return this.#inFlightCount;
   }
 
+  get eventNumber(): number {
+    return this.#events.number;
+  }
+
+  /** null until somebody sets one, and again after a change of size. */
+  get geometry(): Geometry | null {
+    return this.#geometry;
+  }
+
+  set geometry(geometry: Geometry | null) {
+    this.#geometry = geometry;
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#watcher?.changed(this);
+  }
+
   statistics(): IoCounts {
-    const parts = [this.#statistics];
-    for (const bypass of this.#bypasses) {
-      const part = bypass.statistics(this);
-      if (part) parts.push(part);
-    }
-    return sumStatistics(parts);
+    return sumStatistics([this.#statistics, ...this.#bypasses.statistics(this)]);
+  }
+
+  /** Regions of dm-statistics, to look at; `changeRegions` creates and deletes them. */
+  get regions(): RegionStatistics {
+    return this.#regions;
+  }
+
+  /** Regions count what comes through `submit`, so while there are any, bypasses must leave this device's I/O to it. */
+  get hasRegions(): boolean {
+    return this.#countingRegions !== null;
+  }
+
+  /** Creates or deletes regions. Once it resolves, no I/O passes by the first one, and bypasses are free after the last. */
+  async changeRegions<T>(change: (regions: RegionStatistics) => T): Promise<T> {
+    return await this.#mutex.run(async () => {
+      this.#checkPresent();
+      const result = change(this.#regions);
+      const counting = this.#regions.isEmpty ? null : this.#regions;
+      if (counting !== this.#countingRegions) {
+        // At once: whoever attaches while the others come to rest must see it.
+        this.#countingRegions = counting;
+        await this.#renewBypasses();
+      }
+      return result;
+    });
+  }
+
+  async #renewBypasses(): Promise<void> {
+    // Of a blocked device they rest already, and look anew when it runs again.
+    if (this.#blocked) return;
+    await this.#bypasses.quiesce();
+    this.#bypasses.release();
   }
 
   /** Counts what a bypass that goes away had counted; what it had in flight went with it. */
@@ -141,6 +206,7 @@ export class MappedDevice implements BlockDevice {
     }
     this.#inFlightCount += 1;
     this.#statistics.begin();
+    if (this.#countingRegions !== null) this.#countingRegions.begin(bio, table);
     submitToTable(this, table, bio);
   }
 
@@ -152,6 +218,7 @@ export class MappedDevice implements BlockDevice {
         bio.error = 0;
         bio.extents?.clear();
         this.#statistics.withdraw();
+        this.#countingRegions?.withdraw(bio);
         this.#deferred.push(bio);
         this.#checkDrained();
         return;
@@ -160,6 +227,7 @@ export class MappedDevice implements BlockDevice {
     }
     if (bio.endMs === 0) bio.endMs = this.#clock.nowMs();
     this.#statistics.finish(bio);
+    if (this.#countingRegions !== null) this.#countingRegions.end(bio);
     const { error } = bio;
     bio.end(error);
     this.#checkDrained();
@@ -178,6 +246,7 @@ export class MappedDevice implements BlockDevice {
       this.#checkReplaceable(table);
       const old = this.#inactive;
       this.#inactive = table;
+      this.#changed();
       await old?.close();
     });
   }
@@ -203,6 +272,7 @@ export class MappedDevice implements BlockDevice {
     await this.#mutex.run(async () => {
       const old = this.#inactive;
       this.#inactive = null;
+      if (old) this.#changed();
       await old?.close();
     });
   }
@@ -219,11 +289,12 @@ export class MappedDevice implements BlockDevice {
     this.#noflush = options.noflush ?? false;
     for (const row of this.#live?.rows ?? []) row.target.presuspend?.();
     this.#blocked = true;
-    await Promise.all([...this.#bypasses].map((bypass) => bypass.quiesce()));
+    await this.#bypasses.quiesce();
     await this.#drain();
     this.#noflush = false;
     this.#suspended = true;
     for (const row of this.#live?.rows ?? []) await row.target.postsuspend?.();
+    this.#changed();
   }
 
   #drain(): Promise<void> {
@@ -233,11 +304,14 @@ export class MappedDevice implements BlockDevice {
     });
   }
 
-  /** Makes the inactive table live if there is one, then runs again and starts what was queued, in order. */
-  async resume(): Promise<void> {
+  /**
+   * Makes the inactive table live if there is one, then runs again and starts what was queued, in order. An inactive table
+   * that cannot become live is dropped; the old one stays and the device suspended, as the kernel leaves it.
+   */
+  async resume(options: SuspendOptions = {}): Promise<void> {
     await this.#mutex.run(async () => {
       this.#checkPresent();
-      if (this.#inactive) await this.#swap(this.#inactive);
+      if (this.#inactive) await this.#swap(this.#inactive, options);
       if (!this.#suspended) return;
       if (!this.#live)
         throw new DmError('EINVAL', `Cannot resume ${this.name}: no table is loaded`);
@@ -245,17 +319,32 @@ export class MappedDevice implements BlockDevice {
     });
   }
 
-  async #swap(table: Table): Promise<void> {
-    this.#checkReplaceable(table);
-    if (!this.#suspended) await this.#suspendLocked({});
+  async #swap(table: Table, options: SuspendOptions): Promise<void> {
+    if (!this.#suspended) await this.#suspendLocked(options);
+    this.#inactive = null;
+    try {
+      this.#checkReplaceable(table);
+      table.recheck();
+    } catch (error) {
+      this.#changed();
+      await table.close();
+      throw error;
+    }
+    await this.#bind(table);
+  }
+
+  async #bind(table: Table): Promise<void> {
     const old = this.#live;
     this.#live = table;
-    this.#inactive = null;
     try {
       await old?.close();
     } finally {
-      if (old?.sizeSectors !== table.sizeSectors)
+      if (old?.sizeSectors !== table.sizeSectors) {
+        this.#geometry = null;
         for (const listener of this.#resizeListeners) listener();
+      }
+      this.#watcher?.globalEvent();
+      this.#changed();
     }
   }
 
@@ -264,25 +353,29 @@ export class MappedDevice implements BlockDevice {
     this.#suspended = false;
     this.#blocked = false;
     for (const row of table.rows) row.target.resume?.();
-    // A copy: releasing attaches and detaches.
-    for (const bypass of [...this.#bypasses]) bypass.release();
+    this.#bypasses.release();
     const deferred = this.#deferred;
     this.#deferred = [];
     for (const bio of deferred) this.submit(bio);
+    this.#changed();
   }
 
   /** Ends everything: queued bios fail, tables are closed. Called by the mapper when nobody has it open. */
   async destroy(): Promise<void> {
+    if (this.#live) this.event();
     await this.#mutex.run(async () => {
       if (this.#removed) return;
       if (!this.#suspended) await this.#suspendLocked({ noflush: true });
       this.#removed = true;
+      this.#events.wake();
+      await this.#waitUnheld();
       this.#blocked = false;
       for (const bio of this.#deferred.splice(0)) bio.end(Errno.EIO);
       const [live, inactive] = [this.#live, this.#inactive];
       this.#live = null;
       this.#inactive = null;
-      this.event();
+      this.#countingRegions = null;
+      this.#regions.close();
       try {
         await live?.close();
       } finally {
@@ -310,30 +403,37 @@ export class MappedDevice implements BlockDevice {
 
   /** Raises the event counter. */
   event(): void {
-    this.eventNumber += 1;
-    const waiters = this.#eventWaiters;
-    this.#eventWaiters = [];
-    for (const wake of waiters) wake();
+    this.#events.raise();
+    this.#watcher?.globalEvent();
+    this.#changed();
   }
 
-  /** Resolves as soon as the event counter is above `eventNumber`; rejects when `signal` aborts. */
+  /** Resolves as soon as the event counter is above `eventNumber` or the device removed; rejects when `signal` aborts. */
   async waitEvent(eventNumber: number, signal?: AbortSignal): Promise<number> {
-    while (this.eventNumber <= eventNumber && !this.#removed) {
-      await new Promise<void>((resolve, reject) => {
-        signal?.throwIfAborted();
-        const wake = () => {
-          signal?.removeEventListener('abort', abort);
-          resolve();
-        };
-        const abort = () => {
-          this.#eventWaiters = this.#eventWaiters.filter((waiter) => waiter !== wake);
-          reject(signal?.reason as Error);
-        };
-        signal?.addEventListener('abort', abort, { once: true });
-        this.#eventWaiters.push(wake);
+    await this.#events.waitUntil(() => this.eventNumber > eventNumber || this.#removed, signal);
+    return this.eventNumber;
+  }
+
+  /** As the kernel's DEV_WAIT: any other number will do. */
+  async waitOtherEvent(eventNumber: number, signal: AbortSignal): Promise<void> {
+    await this.#events.waitUntil(() => this.eventNumber !== eventNumber || this.#removed, signal);
+  }
+
+  /** Until the function that it returns is called, a removal leaves the tables as they are: somebody still reads them. */
+  hold(): () => void {
+    this.#holderCount += 1;
+    return () => {
+      this.#holderCount -= 1;
+      if (this.#holderCount === 0) this.#unheld?.();
+    };
+  }
+
+  async #waitUnheld(): Promise<void> {
+    while (this.#holderCount > 0) {
+      await new Promise<void>((resolve) => {
+        this.#unheld = resolve;
       });
     }
-    return this.eventNumber;
   }
 
   /** Sends a message to the target at `sector` of the live table. */

@@ -55,7 +55,7 @@ describe('names, uuids and numbers', () => {
     await mapper.remove(mapper.get('b'));
     mapper.create({ name: 'd', minor: 2 ** 20 - 1 });
     mapper.create({ name: 'e' });
-    expect(minors()).toEqual([0, 2, 2 ** 20 - 1, 1]);
+    expect(minors()).toEqual([0, 2, 2 ** 20 - 1, 1]); // a c d e
     for (const minor of [-1, 0.5, 2 ** 20]) {
       expect(() => mapper.create({ name: 'f', minor })).toThrow(/Cannot use minor number/);
     }
@@ -68,7 +68,7 @@ describe('names, uuids and numbers', () => {
     mapper.create({ name: 'b', uuid: 'V' });
     expect(() => mapper.setUuid(device, 'V')).toThrow(/is in use/);
     mapper.setUuid(device, 'u'.repeat(128));
-    expect(device.eventNumber).toBe(1);
+    expect(device.eventNumber).toBe(0);
     expect(() => mapper.setUuid(device, 'W')).toThrow(
       /Unable to change uuid of mapped device a to W because uuid is already set to u+/,
     );
@@ -76,12 +76,13 @@ describe('names, uuids and numbers', () => {
 });
 
 describe('rename', () => {
-  test('keeps the place in the list, raises the event number', () => {
-    const { mapper } = new World();
-    const device = mapper.create({ name: 'a' });
+  test('moves to the new place in the list, raises the event number of a table', async () => {
+    const world = new World();
+    const { mapper } = world;
+    const device = await world.start('a', '0 8 zero');
     mapper.create({ name: 'b' });
     mapper.rename(device, 'z');
-    expect(mapper.list().map(({ name }) => name)).toEqual(['z', 'b']);
+    expect(mapper.list().map(({ name }) => name)).toEqual(['b', 'z']);
     expect([mapper.find('a'), mapper.get('z'), device.eventNumber]).toEqual([undefined, device, 1]);
     expect(() => mapper.rename(device, 'b')).toThrow(/in use/);
     expect(() => mapper.rename(device, 'z')).toThrow(/in use/);

@@ -6,64 +6,96 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
 import { type BlockDevice, type DeviceNumber, formatDeviceNumber } from './device.ts';
-import { MappedDevice, type MappedDeviceOptions } from './mapped-device.ts';
+import { DeviceIndex } from './device-index.ts';
+import { EventCounter } from './event-counter.ts';
+import { type DeviceWatcher, MappedDevice, type MappedDeviceOptions } from './mapped-device.ts';
+import { type MapperListener, MapperListeners } from './mapper-listener.ts';
+import { checkName, checkUuid } from './names.ts';
 import { type DeviceOpener, type OpenedDevice, type RowSpec, Table } from './table.ts';
 import type { TargetRegistry } from './target.ts';
 
 /** The major number of mapped devices: 252 is free on common kernels, so their nodes never meet a real driver. */
 export const MAPPED_MAJOR = 252;
-/** DM_NAME_LEN and DM_UUID_LEN count the final NUL. */
-const NAME_BYTES = 128;
-const UUID_BYTES = 129;
-const MINOR_LIMIT = 1 << 20;
 
 export interface MapperOptions {
   registry: TargetRegistry;
   /** Opens everything but mapped devices. */
   opener: DeviceOpener;
   clock?: Clock;
+  /** Of the mapped devices' numbers; one that no driver of this machine has. */
+  major?: number;
+}
+
+export interface LoadOptions {
+  readOnly?: boolean;
+  /** Relative paths in the table are relative to it; '' refuses them. Default: the process's own. */
+  directory?: string;
 }
 
 /** A table on its way to a device: what it opened so far must not become a loop either. */
 interface Loading {
   owner: MappedDevice;
   below: MappedDevice[];
+  directory: string | undefined;
 }
 
 export class Mapper {
   readonly registry: TargetRegistry;
   readonly #opener: DeviceOpener;
   readonly #clock: Clock;
-  readonly #byName = new Map<string, MappedDevice>();
-  readonly #byMinor = new Map<number, MappedDevice>();
+  readonly major: number;
+  readonly #index = new DeviceIndex();
   readonly #loadings = new Set<Loading>();
+  readonly #globalEvents = new EventCounter();
+  readonly #listeners = new MapperListeners();
+  readonly #watcher: DeviceWatcher = {
+    changed: (device) => this.#listeners.changed(device),
+    globalEvent: () => this.#globalEvents.raise(),
+  };
 
   constructor(options: MapperOptions) {
     this.registry = options.registry;
     this.#opener = options.opener;
     this.#clock = options.clock ?? systemClock;
+    this.major = options.major ?? MAPPED_MAJOR;
   }
 
-  /** In the order of creation. */
-  list(): MappedDevice[] {
-    return [...this.#byName.values()];
+  /** Calls back at each change from now on; returns the function that ends it. */
+  observe(listener: MapperListener): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** Raised by whatever poll on the control node reports: devices come, go and are renamed, tables swapped, events. */
+  get globalEventNumber(): number {
+    return this.#globalEvents.number;
+  }
+
+  /** Resolves as soon as the global event number is above `above`; rejects when `signal` aborts. */
+  async waitGlobalEvent(above: number, signal?: AbortSignal): Promise<number> {
+    await this.#globalEvents.waitUntil(() => this.globalEventNumber > above, signal);
+    return this.globalEventNumber;
+  }
+
+  /** Sorted by name, byte by byte, as the kernel lists them. */
+  list(): readonly MappedDevice[] {
+    return this.#index.list();
   }
 
   find(name: string): MappedDevice | undefined {
-    return this.#byName.get(name);
+    return this.#index.findName(name);
   }
 
   findUuid(uuid: string): MappedDevice | undefined {
-    return uuid === '' ? undefined : this.list().find((device) => device.uuid === uuid);
+    return this.#index.findUuid(uuid);
   }
 
   findNumber({ major, minor }: DeviceNumber): MappedDevice | undefined {
-    return major === MAPPED_MAJOR ? this.#byMinor.get(minor) : undefined;
+    return major === this.major ? this.#index.findMinor(minor) : undefined;
   }
 
   /** Throws ENXIO, as every ioctl does for a name that is not there. */
   get(name: string): MappedDevice {
-    const device = this.#byName.get(name);
+    const device = this.find(name);
     if (!device) throw new DmError('ENXIO', `Device ${name} does not exist`);
     return device;
   }
@@ -75,55 +107,44 @@ export class Mapper {
     minor?: number;
     statistics?: MappedDeviceOptions['statistics'];
   }): MappedDevice {
-    const { name, uuid = '' } = options;
+    const { name, uuid = '', statistics } = options;
     checkName(name);
     checkUuid(uuid);
-    if (this.#byName.has(name))
-      throw new DmError('EBUSY', `Cannot create ${name}: the name is in use`);
-    if (this.findUuid(uuid))
-      throw new DmError('EBUSY', `Cannot create ${name}: the uuid "${uuid}" is in use`);
-    const number = { major: MAPPED_MAJOR, minor: this.#allocateMinor(options.minor) };
+    const minor = this.#index.takeMinor(options.minor);
+    const holder = this.find(name) ?? this.findUuid(uuid);
+    if (holder) {
+      this.#index.freeMinor(minor);
+      const taken = holder.name === name ? 'name' : `uuid "${uuid}"`;
+      throw new DmError('EBUSY', `Cannot create ${name}: the ${taken} is in use`);
+    }
     const device = new MappedDevice({
       name,
       uuid,
-      number,
+      number: { major: this.major, minor },
       clock: this.#clock,
-      ...(options.statistics && { statistics: options.statistics }),
+      watcher: this.#watcher,
+      ...(statistics && { statistics }),
     });
-    this.#byName.set(name, device);
-    this.#byMinor.set(number.minor, device);
+    this.#index.add(device);
+    this.#globalEvents.raise();
+    this.#listeners.created(device);
     return device;
-  }
-
-  #allocateMinor(wanted: number | undefined): number {
-    if (wanted !== undefined) {
-      if (!Number.isInteger(wanted) || wanted < 0 || wanted >= MINOR_LIMIT) {
-        throw new DmError(
-          'EINVAL',
-          `Cannot use minor number ${wanted}: expected 0 to ${MINOR_LIMIT - 1}`,
-        );
-      }
-      if (this.#byMinor.has(wanted)) throw new DmError('EBUSY', `Minor number ${wanted} is in use`);
-      return wanted;
-    }
-    let minor = 0;
-    while (this.#byMinor.has(minor)) minor += 1;
-    return minor;
   }
 
   /** Loads a table into the device's inactive slot. On failure nothing has changed. */
   async load(
     device: MappedDevice,
     rows: readonly RowSpec[],
-    options: { readOnly?: boolean } = {},
+    options: LoadOptions = {},
   ): Promise<Table> {
-    const loading: Loading = { owner: device, below: [] };
+    const loading: Loading = { owner: device, below: [], directory: options.directory };
     this.#loadings.add(loading);
     try {
       const table = await Table.load(rows, {
         registry: this.registry,
         opener: this.#openerFor(loading),
         readOnly: options.readOnly ?? false,
+        directory: options.directory,
         onEvent: () => device.event(),
       });
       await loadOrClose(device, table);
@@ -134,11 +155,11 @@ export class Mapper {
   }
 
   /** Opens mapped devices here and passes everything else on; refuses a device that stands on the table's own. */
-  #openerFor({ owner, below }: Loading): DeviceOpener {
+  #openerFor({ owner, below, directory }: Loading): DeviceOpener {
     return {
       prepare: (operand) => this.#opener.prepare(operand),
       open: (operand, mode) => {
-        const device = this.#resolve(operand);
+        const device = this.#resolve(operand, directory);
         if (device === undefined) return this.#opener.open(operand, mode);
         if (this.standsOn(device, owner)) {
           throw new DmError(
@@ -152,34 +173,40 @@ export class Mapper {
     };
   }
 
-  /** `mapper/NAME`, `/dev/mapper/NAME` or `252:minor` of a device of ours. */
-  #resolve(operand: string): MappedDevice | undefined {
-    const name = /^(?:\/dev\/)?mapper\/(.+)$/.exec(operand)?.[1];
-    if (name !== undefined) {
-      const device = this.#byName.get(name);
-      if (!device && !operand.startsWith('/'))
-        throw new DmError('ENOENT', `No mapped device is named "${name}"`);
-      return device;
-    }
+  /** `252:minor`, a path that leads to a device of ours, `mapper/NAME` or `/dev/mapper/NAME`. */
+  #resolve(operand: string, directory: string | undefined): MappedDevice | undefined {
     const number = /^(\d+):(\d+)$/.exec(operand);
-    if (!number || Number(number[1]) !== MAPPED_MAJOR) return undefined;
-    const device = this.#byMinor.get(Number(number[2]));
-    if (!device) throw new DmError('ENXIO', `No mapped device has the number ${operand}`);
+    if (number) return this.#resolveNumber({ major: Number(number[1]), minor: Number(number[2]) });
+    const reference = this.#opener.findMapped?.(operand, directory);
+    if (reference && 'number' in reference) return this.#resolveNumber(reference.number);
+    const name = reference?.name ?? /^(?:\/dev\/)?mapper\/(.+)$/.exec(operand)?.[1];
+    if (name === undefined) return undefined;
+    const device = this.find(name);
+    if (!device && (reference || !operand.startsWith('/')))
+      throw new DmError('ENOENT', `No mapped device is named "${name}"`);
     return device;
   }
 
+  #resolveNumber(number: DeviceNumber): MappedDevice | undefined {
+    if (number.major !== this.major) return undefined;
+    const device = this.findNumber(number);
+    if (device) return device;
+    const text = formatDeviceNumber(number);
+    throw new DmError('ENXIO', `No mapped device has the number ${text}`);
+  }
+
   /** Whether `device` is `base` or reaches it through tables: live, inactive or being loaded. */
-  standsOn(device: BlockDevice, base: MappedDevice, seen = new Set<BlockDevice>()): boolean {
-    if (device === base) return true;
-    if (!(device instanceof MappedDevice) || seen.has(device)) return false;
-    seen.add(device);
-    const loadings = [...this.#loadings].filter(({ owner }) => owner === device);
-    const below = [
-      ...(device.live?.devices ?? []),
-      ...(device.inactive?.devices ?? []),
-      ...loadings.flatMap((loading) => loading.below),
-    ];
-    return below.some((next) => this.standsOn(next, base, seen));
+  standsOn(device: BlockDevice, base: MappedDevice): boolean {
+    const seen = new Set<BlockDevice>();
+    const pending: BlockDevice[] = [device];
+    for (let next = pending.pop(); next; next = pending.pop()) {
+      if (next === base) return true;
+      if (!(next instanceof MappedDevice) || seen.has(next)) continue;
+      seen.add(next);
+      pending.push(...(next.live?.devices ?? []), ...(next.inactive?.devices ?? []));
+      for (const { owner, below } of this.#loadings) if (owner === next) pending.push(...below);
+    }
+    return false;
   }
 
   /** Counts an opener in; `release` counts it out and ends a deferred removal. */
@@ -199,7 +226,7 @@ export class Mapper {
   }
 
   #checkPresent(device: MappedDevice): void {
-    if (this.#byName.get(device.name) !== device)
+    if (!this.#index.has(device))
       throw new DmError('ENXIO', `Device ${device.name} does not exist`);
   }
 
@@ -220,12 +247,14 @@ export class Mapper {
   }
 
   async #remove(device: MappedDevice): Promise<void> {
-    if (this.#byName.get(device.name) !== device) return;
-    this.#byName.delete(device.name);
+    if (!this.#index.has(device)) return;
+    this.#index.remove(device);
+    this.#globalEvents.raise();
+    this.#listeners.removed(device);
     try {
       await device.destroy();
     } finally {
-      this.#byMinor.delete(device.number.minor);
+      this.#index.freeMinor(device.number.minor);
     }
   }
 
@@ -239,7 +268,7 @@ export class Mapper {
     for (let removed = true; removed; ) {
       removed = false;
       for (const device of this.list()) {
-        if (device.openCount > 0) continue;
+        if (device.openCount > 0 || !this.#index.has(device)) continue;
         await this.#remove(device);
         removed = true;
       }
@@ -249,28 +278,32 @@ export class Mapper {
 
   rename(device: MappedDevice, name: string): void {
     checkName(name);
-    if (this.#byName.has(name))
+    if (this.find(name))
       throw new DmError('EBUSY', `Cannot rename ${device.name} to ${name}: the name is in use`);
     this.#checkPresent(device);
-    const devices = this.list();
-    device.name = name;
-    this.#byName.clear();
-    for (const each of devices) this.#byName.set(each.name, each);
-    device.event();
+    const oldName = device.name;
+    this.#index.rename(device, name);
+    this.#globalEvents.raise();
+    this.#listeners.renamed(device, oldName);
+    if (device.live) device.event();
   }
 
   /** Once only: a uuid that is set stays. */
   setUuid(device: MappedDevice, uuid: string): void {
     checkUuid(uuid);
+    if (uuid === '') throw new DmError('EINVAL', 'Cannot set an empty uuid');
+    if (this.findUuid(uuid)) throw new DmError('EBUSY', `The uuid "${uuid}" is in use`);
+    this.#checkPresent(device);
     if (device.uuid !== '') {
       throw new DmError(
         'EINVAL',
         `Unable to change uuid of mapped device ${device.name} to ${uuid} because uuid is already set to ${device.uuid}`,
       );
     }
-    if (this.findUuid(uuid)) throw new DmError('EBUSY', `The uuid "${uuid}" is in use`);
-    device.uuid = uuid;
-    device.event();
+    this.#index.setUuid(device, uuid);
+    this.#globalEvents.raise();
+    this.#listeners.changed(device);
+    if (device.live) device.event();
   }
 }
 
@@ -281,31 +314,6 @@ async function loadOrClose(device: MappedDevice, table: Table): Promise<void> {
     await table.close();
     throw error;
   }
-}
-
-/** `/` and NUL cannot be in a name, nor can it be longer than DM_NAME_LEN allows. */
-function checkName(name: string): void {
-  const problem =
-    name === ''
-      ? 'it is empty'
-      : name.includes('/')
-        ? 'it contains "/"'
-        : name.includes('\0')
-          ? 'it contains a NUL'
-          : name === '.' || name === '..' || name === 'control'
-            ? 'the name is reserved'
-            : Buffer.byteLength(name) >= NAME_BYTES
-              ? `it has ${Buffer.byteLength(name)} bytes, expected at most ${NAME_BYTES - 1}`
-              : null;
-  if (problem !== null) throw new DmError('EINVAL', `Name "${name}" invalid: ${problem}`);
-}
-
-function checkUuid(uuid: string): void {
-  if (Buffer.byteLength(uuid) < UUID_BYTES && !uuid.includes('\0')) return;
-  throw new DmError(
-    'EINVAL',
-    `UUID "${uuid}" invalid: expected at most ${UUID_BYTES - 1} bytes without a NUL`,
-  );
 }
 
 /** For messages and `deps`: who stands directly below. */

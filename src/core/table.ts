@@ -8,7 +8,7 @@ import { assert } from '../base/assert.ts';
 import { DmError } from '../base/errors.ts';
 import { MAX_SECTORS, SECTOR_BYTES } from '../base/units.ts';
 import { ArgumentReader, splitArguments } from './arguments.ts';
-import type { BlockDevice } from './device.ts';
+import type { BlockDevice, DeviceNumber } from './device.ts';
 import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
 import { RowIndex } from './row-index.ts';
 import type { Target, TargetRegistry, TargetType } from './target.ts';
@@ -34,8 +34,18 @@ export interface DeviceOpener {
   /** Does what cannot be done synchronously (connecting to a server), so that `open` can be. */
   prepare(operand: string): Promise<void>;
   /** Throws DmError. Every opened device is released once. */
-  open(operand: string, mode: { readOnly: boolean }): OpenedDevice;
+  open(operand: string, mode: OpenMode): OpenedDevice;
+  /** What says, without opening it, that a path leads to a mapped device: by number or by name. */
+  findMapped?(operand: string, directory: string | undefined): MappedReference | undefined;
 }
+
+export interface OpenMode {
+  readOnly: boolean;
+  /** Relative paths are relative to it; '' refuses them. Default: the process's own. */
+  directory?: string | undefined;
+}
+
+export type MappedReference = { number: DeviceNumber } | { name: string };
 
 export interface OpenedDevice {
   device: BlockDevice;
@@ -46,6 +56,7 @@ export interface TableOptions {
   registry: TargetRegistry;
   opener: DeviceOpener;
   readOnly: boolean;
+  directory?: string | undefined;
   /** Behind `TargetContext.event`. */
   onEvent(): void;
 }
@@ -56,18 +67,18 @@ export class Table {
   readonly rows: readonly Row[];
   readonly readOnly: boolean;
   readonly sizeSectors: number;
-  readonly limits: Limits;
   /** What each operand word of the rows was opened as: a copy of this table elsewhere resolves words with it. */
   readonly operands: ReadonlyMap<string, BlockDevice>;
   /** Each device below once, in the order of first use. */
   readonly devices: readonly BlockDevice[];
   readonly rowIndex: RowIndex;
+  #limits: Limits;
   readonly #opened: OpenedDevices;
 
   private constructor(rows: Row[], readOnly: boolean, limits: Limits, opened: OpenedDevices) {
     this.rows = rows;
     this.readOnly = readOnly;
-    this.limits = limits;
+    this.#limits = limits;
     this.sizeSectors = rows.at(-1)?.end ?? 0;
     this.operands = opened.operands;
     this.devices = opened.devices;
@@ -91,6 +102,15 @@ export class Table {
       await closeAll(rows, opened);
       throw error;
     }
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** Before it becomes live: the devices below may have changed since it was loaded. Throws as `load` does. */
+  recheck(): void {
+    this.#limits = tableLimits(this.rows);
   }
 
   /** The row that holds `sector`, which must be inside the table. */
@@ -149,7 +169,8 @@ class OpenedDevices {
   open(operand: string): BlockDevice {
     const known = this.operands.get(operand);
     if (known) return known;
-    const opened = this.#options.opener.open(operand, { readOnly: this.#options.readOnly });
+    const { opener, readOnly, directory } = this.#options;
+    const opened = opener.open(operand, { readOnly, directory });
     this.#opened.push(opened);
     this.operands.set(operand, opened.device);
     if (!this.devices.includes(opened.device)) this.devices.push(opened.device);

@@ -128,7 +128,7 @@ export class DeviceMapper implements AsyncDisposable {
     });
   }
 
-  /** The names of all devices, in the order of creation. */
+  /** The names of all devices, sorted. */
   list(): string[] {
     return this.engine.list().map((device) => device.name);
   }
