@@ -95,6 +95,26 @@ function pieceLength(row: Row, sector: number, left: number): number {
   return length;
 }
 
+/**
+ * The pieces that a request is cut into, without submitting any: what the kernel counts as one request each. Discards are cut
+ * at the borders of rows alone.
+ */
+export function visitPieces(
+  table: Table,
+  bio: Bio,
+  visit: (sector: number, sectorCount: number) => void,
+): void {
+  const end = bio.sector + bio.sectorCount;
+  for (let sector = bio.sector; sector < end; ) {
+    const row = table.find(sector);
+    const left = end - sector;
+    const length =
+      bio.op === Op.discard ? Math.min(left, row.end - sector) : pieceLength(row, sector, left);
+    visit(sector, length);
+    sector += length;
+  }
+}
+
 function submitClone(clone: Bio, target: Target): void {
   const bio = clone.parent!;
   bio.pendingCount += 1;

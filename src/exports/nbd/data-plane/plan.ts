@@ -9,7 +9,7 @@ import type { BlockDevice, DirectAccess } from '../../../core/device.ts';
 import type { Limits } from '../../../core/limits.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import { STATISTICS_BYTES } from '../../../core/statistics.ts';
-import type { Row, Table } from '../../../core/table.ts';
+import type { Row } from '../../../core/table.ts';
 import type { TargetType } from '../../../core/target.ts';
 import { targets } from '../../../targets/index.ts';
 
@@ -80,7 +80,7 @@ class PlanBuilder {
     const known = this.devices.indexOf(device);
     if (known >= 0) return known;
     const table = device.live;
-    const rows = this.#planRows(table);
+    const rows = this.#planRows(device);
     const operands = [...(table?.operands ?? [])].map(([word, below]) =>
       below instanceof MappedDevice
         ? { word, device: this.addDevice(below) }
@@ -91,10 +91,11 @@ class PlanBuilder {
     return this.devices.length - 1;
   }
 
-  #planRows(table: Table | null): PlanRow[] {
+  #planRows({ live: table, hasRegions }: MappedDevice): PlanRow[] {
     if (table === null) return [];
     this.#rowCount += table.rows.length;
-    if (this.#rowCount <= MAX_ROWS) return table.rows.map(planRow);
+    // Regions of statistics count only what the main thread does.
+    if (this.#rowCount <= MAX_ROWS && !hasRegions) return table.rows.map(planRow);
     return [remoteRow({ start: 0, length: table.sizeSectors })];
   }
 
