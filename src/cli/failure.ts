@@ -1,5 +1,7 @@
 /** What a failing command tells: `devmapper: <reason>`, then what to do about it, then an exit status. */
 
+import { DmsetupFailure } from './dmsetup/failure.ts';
+
 /** The command line is wrong, as against: the world is. */
 export const USAGE_STATUS = 2;
 export const FAILURE_STATUS = 1;
@@ -27,6 +29,9 @@ export function usageError(reason: string, ...details: string[]): CommandError {
 
 /** The text for standard error; the stack only for what can only be a bug of ours. */
 export function describeFailure(error: unknown): { text: string; status: number } {
+  if (error instanceof DmsetupFailure) {
+    return { text: `${error.lines.join('\n')}\n`, status: FAILURE_STATUS };
+  }
   const { message, details, status } = partsOf(error);
   const lines = [`devmapper: ${message}`, ...details.map((line) => `  ${line}`)];
   return { text: `${lines.join('\n')}\n`, status };

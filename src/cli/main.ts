@@ -2,25 +2,26 @@
 
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { addCompletionCommand } from './completion-command.ts';
+import { COMMANDS } from './commands.ts';
+import { splitAtCommand, withoutOptions } from './dmsetup/command.ts';
 import { describeFailure, FAILURE_STATUS, USAGE_STATUS } from './failure.ts';
-import { addServeCommand } from './serve-command.ts';
-import { addTargetsCommand } from './targets-command.ts';
 
 const EXAMPLES = `
 Examples:
-  devmapper serve a.img b.img                          two images as one disk, over NBD
-  devmapper serve disk --table '0 2048 linear a.img 0' any table, as dmsetup reads it
-  devmapper targets -v                                 what a row of a table can be
+  devmapper create disk --table '0 2048 linear a.img 0'    a device that lives in the daemon
+  devmapper serve a.img b.img                              two images as one disk, over NBD, without a daemon
+  devmapper targets -v                                     what a row of a table can be
 
-More: devmapper serve --help; https://docs.kernel.org/admin-guide/device-mapper explains tables and targets.`;
+Commands that dmsetup has take its options and print what it prints; docs/dmsetup.md has the differences.
+More: devmapper COMMAND --help; https://docs.kernel.org/admin-guide/device-mapper explains tables and targets.`;
 
-function version(): string {
+export function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function createProgram(): Command {
+/** The program with one command, or with all of them. */
+export async function createProgram(only: string | null): Promise<Command> {
   const program = new Command('devmapper')
     .description('The Linux device mapper in user space: tables of targets, served over NBD')
     .version(`devmapper ${version()}`, '--version', 'print the version')
@@ -30,9 +31,9 @@ function createProgram(): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ outputError: () => {} });
-  addServeCommand(program);
-  addTargetsCommand(program);
-  addCompletionCommand(program);
+  const entries = only === null ? Object.values(COMMANDS) : [COMMANDS[only]!];
+  const adders = new Set(await Promise.all(entries.map((entry) => entry.load())));
+  for (const add of adders) add(program);
   // Subcommands do not inherit settings made after they were added, nor these two at all.
   for (const command of program.commands) {
     command.exitOverride().configureOutput({ outputError: () => {} });
@@ -40,6 +41,22 @@ function createProgram(): Command {
   }
   return program;
 }
+
+/** The words for commander, and the one command they are for; null: any. */
+function findCommand(words: readonly string[]): { words: readonly string[]; name: string | null } {
+  const isCommand = (word: string | undefined): word is string =>
+    word !== undefined && Object.hasOwn(COMMANDS, word);
+  // Only dmsetup takes options of a command in front of it.
+  const startsWithOption = words[0]?.startsWith('-') && !OWN_OPTIONS.includes(words[0]);
+  const [leading, rest] = startsWithOption ? splitAtCommand(words) : [[], [...words]];
+  const [name] = rest;
+  if (!isCommand(name)) return { words: startsWithOption ? rest : words, name: null };
+  const { dmsetup } = COMMANDS[name]!;
+  if (dmsetup) return { words: withoutOptions(leading, rest), name };
+  return { words, name };
+}
+
+const OWN_OPTIONS: readonly string[] = ['-h', '--help', '--version'];
 
 /** A reader that went away (`| head -1`, a closed terminal) must not end what is served. */
 function outliveReaders(): void {
@@ -53,13 +70,14 @@ function outliveReaders(): void {
 /** Runs one command line and resolves with its exit status. */
 export async function main(words: readonly string[]): Promise<number> {
   outliveReaders();
-  const program = createProgram();
-  if (words.length === 0) {
-    program.outputHelp({ error: true });
-    return USAGE_STATUS;
-  }
   try {
-    await program.parseAsync(words, { from: 'user' });
+    const found = findCommand(words);
+    const program = await createProgram(found.name);
+    if (found.words.length === 0) {
+      program.outputHelp({ error: true });
+      return USAGE_STATUS;
+    }
+    await program.parseAsync(found.words, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return reportUsage(error);

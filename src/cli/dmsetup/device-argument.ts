@@ -1,0 +1,87 @@
+/**
+ * Which device a command is about: a name, a path below a folder of nodes (`/dev/mapper/NAME`), a node of a mapped device, or the options
+ * --uuid, --major and --minor. A name counts before the options, as in dmsetup.
+ */
+
+import { existsSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
+import { stateFolder } from '../../system/state-folder.ts';
+import { commandFailed, type NamedDevice } from './failure.ts';
+import { mangle, manglingMode } from './mangle.ts';
+import type { DmsetupOptions } from './options.ts';
+
+/** Linux keeps 12 bits of major and 8 + 12 bits of minor in st_rdev, as glibc's gnu_dev_major(3) says. */
+function deviceNumber(rdev: number): { major: number; minor: number } {
+  const bits = BigInt(rdev);
+  const major = Number(((bits >> 8n) & 0xfffn) | ((bits >> 32n) & ~0xfffn));
+  const minor = Number((bits & 0xffn) | ((bits >> 12n) & ~0xffn));
+  return { major, minor };
+}
+
+/** The devices of a command that takes several; without operands the one that the options name. Fails if there is none. */
+export async function deviceArguments(
+  client: DmClient,
+  operands: readonly string[],
+  options: DmsetupOptions,
+): Promise<DeviceSelector[]> {
+  if (operands.length === 0) return [optionDevice(options) ?? missingDevice()];
+  const devices: DeviceSelector[] = [];
+  for (const operand of operands) devices.push(await deviceArgument(client, operand, options));
+  return devices;
+}
+
+export function missingDevice(): never {
+  throw commandFailed(['No device specified.']);
+}
+
+/** The device of --uuid, or of --major and --minor; null without them. */
+export function optionDevice(options: DmsetupOptions): DeviceSelector | null {
+  const { uuid, major, minor } = options;
+  if (uuid !== undefined) return { uuid: mangle(uuid, 'UUID', manglingMode(options)) };
+  return major !== undefined && minor !== undefined ? { number: { major, minor } } : null;
+}
+
+/** One operand: a name or a path. */
+export async function deviceArgument(
+  client: DmClient,
+  operand: string,
+  options: DmsetupOptions,
+): Promise<DeviceSelector> {
+  if (!operand.includes('/')) return { name: mangledName(operand, options) };
+  const name = nameInMapperFolder(operand);
+  const devices = await client.list();
+  if (name !== null && devices.some((device) => device.name === mangledName(name, options))) {
+    return { name: mangledName(name, options) };
+  }
+  const stats = statSync(operand, { throwIfNoEntry: false });
+  if (!stats?.isBlockDevice()) throw commandFailed([`Device ${operand} not found`]);
+  const { major, minor } = deviceNumber(stats.rdev);
+  const device = devices.find(({ number }) => number.major === major && number.minor === minor);
+  if (!device) throw commandFailed([`Device ${basename(operand)} not found`]);
+  return { name: device.name };
+}
+
+export function mangledName(name: string, options: DmsetupOptions): string {
+  const mangled = mangle(name, 'name', manglingMode(options));
+  if (Buffer.byteLength(mangled) > 127) throw commandFailed([`Name "${name}" too long.`]);
+  return mangled;
+}
+
+/** The last part of a path into /dev/mapper or our own folder of mapped devices. */
+function nameInMapperFolder(path: string): string | null {
+  const folders = [join(nodeFolder(), 'mapper'), join(stateFolder(), 'mapper')];
+  const absolute = resolve(path);
+  const folder = folders.find((each) => absolute.startsWith(`${each}/`));
+  return folder === undefined ? null : absolute.slice(folder.length + 1);
+}
+
+function nodeFolder(): string {
+  const folder = process.env['DM_DEV_DIR'];
+  return folder !== undefined && existsSync(folder) ? folder : '/dev';
+}
+
+/** For messages: what dmsetup's request says of the device. */
+export function namedBy(selector: DeviceSelector): NamedDevice {
+  return selector;
+}
