@@ -1,0 +1,142 @@
+/** Our daemon's control socket, from the client's side. */
+
+import { connect, type Socket } from 'node:net';
+import { DmError, type ErrnoName, errnoName, errnoOf, FormatError } from '../../base/errors.ts';
+import { IOCTL_BASE } from '../protocol/commands.ts';
+import { FrameReader } from '../protocol/frame-reader.ts';
+import {
+  type ControlReply,
+  DAEMON_REQUEST,
+  encodeRequest,
+  replyShape,
+} from '../protocol/frames.ts';
+import type { IoctlCall, Transport } from './transport.ts';
+
+export interface SocketTransportOptions {
+  path: string;
+  /** Relative paths in tables are relative to it. */
+  directory: string;
+}
+
+interface PendingCall {
+  resolve(reply: ControlReply): void;
+  reject(error: Error): void;
+}
+
+/** Rejects with DmError: ECONNREFUSED or ENOENT when no daemon listens there. */
+export async function connectSocket(options: SocketTransportOptions): Promise<Transport> {
+  const socket = await openSocket(options.path);
+  return new SocketTransport(socket, options);
+}
+
+function openSocket(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    const fail = (error: NodeJS.ErrnoException) => {
+      const code = errnoName(errnoOf(error)) as ErrnoName;
+      const reason = `Cannot connect to ${path}: ${error.code ?? error.message}`;
+      reject(new DmError(code, reason, { cause: error }));
+    };
+    socket.once('error', fail);
+    socket.once('connect', () => {
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
+
+class SocketTransport implements Transport {
+  readonly backend = 'devmapper';
+  readonly #socket: Socket;
+  readonly #options: SocketTransportOptions;
+  readonly #reader = new FrameReader(replyShape);
+  #pending: PendingCall | null = null;
+  #failure: Error | null = null;
+
+  constructor(socket: Socket, options: SocketTransportOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => this.#fail(null));
+  }
+
+  ioctl({ command, buffer, signal }: IoctlCall): Promise<ControlReply> {
+    return this.#request(IOCTL_BASE + command, buffer, signal);
+  }
+
+  daemon(request: Uint8Array): Promise<ControlReply> {
+    return this.#request(DAEMON_REQUEST, request);
+  }
+
+  another(): Promise<Transport> {
+    return connectSocket(this.#options);
+  }
+
+  close(): Promise<void> {
+    this.#fail(null);
+    this.#socket.destroy();
+    return Promise.resolve();
+  }
+
+  #request(ioctl: number, buffer: Uint8Array, signal?: AbortSignal): Promise<ControlReply> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    // Whatever was under way is given up: closing is how the daemon hears of it.
+    const abort = () => {
+      this.#fail(interrupted());
+      this.#socket.destroy();
+    };
+    if (signal?.aborted) return Promise.reject(interrupted());
+    const reply = new Promise<ControlReply>((resolve, reject) => {
+      this.#pending = { resolve, reject };
+    });
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#send(ioctl, buffer);
+    return reply.finally(() => signal?.removeEventListener('abort', abort));
+  }
+
+  #send(ioctl: number, buffer: Uint8Array): void {
+    const { directory } = this.#options;
+    const pieces = encodeRequest({ ioctl, wantsReason: true, directory, buffer });
+    this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    this.#socket.uncork();
+  }
+
+  #receive(chunk: Uint8Array): void {
+    try {
+      for (let rest = chunk; rest.byteLength > 0; ) {
+        const { frame, takenBytes } = this.#reader.read(rest);
+        rest = rest.subarray(takenBytes);
+        if (frame) this.#answer(frame);
+      }
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      this.#fail(new DmError('EPROTO', error.message, { cause: error }));
+      this.#socket.destroy();
+    } finally {
+      chunk.fill(0);
+    }
+  }
+
+  #answer(reply: ControlReply): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    if (pending) pending.resolve(reply);
+    else this.#fail(new DmError('EPROTO', `${this.#options.path} sent a reply nobody asked for`));
+  }
+
+  #fail(cause: Error | null): void {
+    const { path } = this.#options;
+    const lost = `Lost the daemon at ${path}: ${cause ? cause.message : 'it closed the connection'}`;
+    this.#failure ??= cause instanceof DmError ? cause : new DmError('ECONNRESET', lost, { cause });
+    this.#reader.wipe();
+    const pending = this.#pending;
+    this.#pending = null;
+    pending?.reject(this.#failure);
+  }
+}
+
+function interrupted(): DmError {
+  return new DmError('EINTR', 'The request was interrupted');
+}
