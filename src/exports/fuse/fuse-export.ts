@@ -1,0 +1,164 @@
+/**
+ * Mapped devices as files: one directory, mounted by the kernel's FUSE, in which each device with a live table is a regular
+ * file of its size. Threads take the requests from the kernel; see session.ts for who answers what.
+ *
+ * A thread that serves a mount must never wait for that mount itself: everything here that touches the mounted folder is
+ * asynchronous, so that it waits in Node's pool.
+ */
+
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { sleep, systemClock } from '../../base/clock.ts';
+import { DmError, errnoName } from '../../base/errors.ts';
+import type { Mapper } from '../../core/mapper.ts';
+import { loadSystem, type System } from '../../system/index.ts';
+import { directoryOperations } from './directory-operations.ts';
+import { fileOperations } from './file-operations.ts';
+import { FuseThread } from './fuse-thread.ts';
+import { mountFuse, openFuseDevice, unmountFuse } from './mount.ts';
+import { NodeTable } from './nodes.ts';
+import { OpenFiles } from './open-files.ts';
+import { FuseSession } from './session.ts';
+import { ThreadProcess } from './thread-process.ts';
+
+export interface FuseExportOptions {
+  mapper: Mapper;
+  /** Where to mount; made if it is not there. */
+  folder: string;
+  /** Threads that take requests. Default: one for each processor, at most 4. */
+  threads?: number;
+  /** Told of what should not happen. */
+  report?: (message: string) => void;
+}
+
+export interface FuseStatus {
+  folder: string;
+  openFileCount: number;
+  /** Requests that the main thread has. */
+  underWayCount: number;
+  threadCount: number;
+}
+
+const MAX_DEFAULT_THREADS = 4;
+/** What `settle` waits for at most: a machine that is too busy for more counts a close a little late. */
+const SETTLE_LIMIT_MS = 2000;
+/** How long `unmount` waits for answers that are still under way when nobody can take them any more. */
+const DRAIN_LIMIT_MS = 2000;
+
+export class FuseExport {
+  readonly folder: string;
+  /** Resolves when the mount is gone, whoever unmounted it, and everything is given back. */
+  readonly ended: Promise<void>;
+  readonly #session: FuseSession;
+  readonly #files: OpenFiles;
+  readonly #threads: readonly FuseThread[];
+  #settleCount = 0;
+
+  private constructor(options: FuseExportOptions, system: System, fds: readonly number[]) {
+    const { mapper, folder, report = () => {} } = options;
+    const nodes = new NodeTable({
+      mapper,
+      uid: process.getuid?.() ?? 0,
+      gid: process.getgid?.() ?? 0,
+      timeSeconds: Math.floor(systemClock.wallMs() / 1000),
+    });
+    const stopObserving = mapper.observe({ removed: (device) => nodes.forget(device) });
+    this.folder = folder;
+    this.#files = new OpenFiles(mapper, { opened: () => {}, closed: () => {} });
+    this.#session = new FuseSession(
+      { ...directoryOperations(nodes), ...fileOperations(nodes, this.#files) },
+      report,
+    );
+    this.#threads = fds.map((fd) => this.#startThread(system, fd));
+    this.ended = this.#end(report).finally(stopObserving);
+  }
+
+  /** Mounts and serves. Throws DmError: no FUSE here, no right to mount, or something is mounted there. */
+  static async mount(options: FuseExportOptions): Promise<FuseExport> {
+    const system = loadSystem();
+    if (process.platform !== 'linux' || system === null) throw unavailable();
+    const fd = await mountFuse(options.folder, system);
+    const count = options.threads ?? Math.min(availableParallelism(), MAX_DEFAULT_THREADS);
+    const fds = [fd, ...cloneDescriptors(system, fd, count - 1)];
+    return new FuseExport(options, system, fds);
+  }
+
+  #startThread(system: System, fuseFd: number): FuseThread {
+    const eventFd = system.descriptors.createEvent({ nonblocking: true });
+    const thread = eventFd < 0 ? null : ThreadProcess.start();
+    if (thread === null) {
+      throw new DmError('ENOMEM', `Cannot serve ${this.folder}: no thread or descriptor is left`);
+    }
+    const execute = (bytes: Uint8Array, reply: (bytes: Uint8Array | null) => void) =>
+      this.#session.execute(bytes, reply);
+    return new FuseThread(thread, { system, fuseFd, eventFd, execute });
+  }
+
+  /** When all threads have ended: whoever still had something open has it no more. */
+  async #end(report: (message: string) => void): Promise<void> {
+    const ends = this.#threads.map((thread) => thread.ended);
+    for (const reason of await Promise.all(ends)) if (reason !== null) report(reason);
+    this.#files.releaseAll();
+    await Promise.race([this.#session.drained(), sleep(systemClock, DRAIN_LIMIT_MS)]);
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  status(): FuseStatus {
+    return {
+      folder: this.folder,
+      openFileCount: this.#files.count,
+      underWayCount: this.#session.underWayCount,
+      threadCount: this.#threads.length,
+    };
+  }
+
+  /**
+   * Resolves when every close that a program has done is counted. The kernel tells of a close after close(2) has returned;
+   * but it queues what it tells, so a name looked up now comes behind it. Never rejects.
+   */
+  async settle(): Promise<void> {
+    if (this.#files.count === 0) return;
+    const timer = sleep(systemClock, SETTLE_LIMIT_MS);
+    await Promise.race([this.#waitForQueue(), timer]);
+  }
+
+  async #waitForQueue(): Promise<void> {
+    this.#settleCount += 1;
+    // Never seen before, so the kernel has to ask. That it is not there is as expected.
+    await stat(join(this.folder, `.settle-${this.#settleCount}`)).catch(() => undefined);
+    // What another thread took before may still be on its way here.
+    await Promise.all(this.#threads.map((thread) => thread.ping()));
+  }
+
+  /** EBUSY while a file is open, unless `force`: then what is open fails from now on. */
+  async unmount(options: { force?: boolean } = {}): Promise<void> {
+    await unmountFuse(this.folder, options);
+    if (options.force) for (const thread of this.#threads) thread.stop();
+    await this.ended;
+  }
+}
+
+/** More queues for the same mount, so that threads do not wait for each other. Fewer where the kernel gives none. */
+function cloneDescriptors(system: System, mountFd: number, count: number): number[] {
+  const fds: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const fd = openFuseDevice();
+    const result = system.fuse.clone(fd, mountFd);
+    if (result < 0) {
+      system.descriptors.close(fd);
+      throw new DmError('ENODEV', `Cannot use FUSE: no second queue: ${errnoName(-result)}`);
+    }
+    fds.push(fd);
+  }
+  return fds;
+}
+
+function unavailable(): DmError {
+  const reason =
+    process.platform === 'linux'
+      ? 'it needs the optional package koffi, on x64 or arm64'
+      : `it is part of Linux, and this is ${process.platform}`;
+  const advice = 'NBD (devmapper serve, or the daemon) works without it';
+  return new DmError('ENOTSUP', `Cannot use FUSE: ${reason}; ${advice}`);
+}

@@ -1,0 +1,115 @@
+/**
+ * What programs have open, by the handle that the kernel carries for them. Each open file counts as an opener of its device;
+ * O_NOATIME, which no program needs on a device, stands for the O_EXCL that the kernel keeps to itself: a claim, as mount,
+ * mkfs and LVM make it. Only one opener has the claim, and nobody while a table stands on the device.
+ */
+
+import { DmError, Errno } from '../../base/errors.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
+import type { Mapper } from '../../core/mapper.ts';
+import { OpenFlag } from '../../protocols/fuse/constants.ts';
+import { DeviceIo } from './device-io.ts';
+
+export interface OpenFile {
+  readonly device: MappedDevice;
+  readonly nodeId: number;
+  readonly io: DeviceIo;
+  readonly isClaim: boolean;
+  release(): void;
+}
+
+export interface OpenFileEvents {
+  /** Somebody opened a device that nobody had open here; the last one closed it. */
+  opened(device: MappedDevice): void;
+  closed(device: MappedDevice): void;
+}
+
+/** What the openers of one device share. */
+interface OpenDevice {
+  io: DeviceIo;
+  count: number;
+  isClaimed: boolean;
+}
+
+export class OpenFiles {
+  readonly #mapper: Mapper;
+  readonly #events: OpenFileEvents;
+  readonly #files = new Map<number, OpenFile>();
+  readonly #devices = new Map<MappedDevice, OpenDevice>();
+  #lastHandle = 0;
+
+  constructor(mapper: Mapper, events: OpenFileEvents) {
+    this.#mapper = mapper;
+    this.#events = events;
+  }
+
+  get count(): number {
+    return this.#files.size;
+  }
+
+  find(handle: number): OpenFile | undefined {
+    return this.#files.get(handle);
+  }
+
+  /** Answers a handle, or a negative errno. `flags` are those of open(2). */
+  open(device: MappedDevice, nodeId: number, flags: number): number {
+    const isClaim = (flags & OpenFlag.noAccessTime) !== 0;
+    if (isClaim && this.#isInUse(device)) return -Errno.EBUSY;
+    const opened = this.#openInMapper(device);
+    if (typeof opened === 'number') return opened;
+    const shared = this.#share(device);
+    shared.count += 1;
+    shared.isClaimed ||= isClaim;
+    this.#lastHandle += 1;
+    const { io } = shared;
+    this.#files.set(this.#lastHandle, { device, nodeId, io, isClaim, release: opened.release });
+    return this.#lastHandle;
+  }
+
+  #openInMapper(device: MappedDevice): { release(): void } | number {
+    try {
+      return this.#mapper.open(device);
+    } catch (error) {
+      if (error instanceof DmError) return -error.errno;
+      throw error;
+    }
+  }
+
+  #share(device: MappedDevice): OpenDevice {
+    const known = this.#devices.get(device);
+    if (known !== undefined) return known;
+    const shared: OpenDevice = { io: new DeviceIo(device), count: 0, isClaimed: false };
+    this.#devices.set(device, shared);
+    this.#events.opened(device);
+    return shared;
+  }
+
+  release(handle: number): void {
+    const file = this.#files.get(handle);
+    if (file === undefined) return;
+    this.#files.delete(handle);
+    const shared = this.#devices.get(file.device)!;
+    shared.count -= 1;
+    if (file.isClaim) shared.isClaimed = false;
+    if (shared.count === 0) {
+      this.#devices.delete(file.device);
+      this.#events.closed(file.device);
+    }
+    file.release();
+  }
+
+  /** The mount is gone, and with it everybody who had something open. */
+  releaseAll(): void {
+    for (const handle of [...this.#files.keys()]) this.release(handle);
+  }
+
+  /** Claimed by another opener, or by a table that stands on it. */
+  #isInUse(device: MappedDevice): boolean {
+    if (this.#devices.get(device)?.isClaimed) return true;
+    return this.#mapper
+      .list()
+      .some(({ live, inactive }) =>
+        [live, inactive].some((table) => table?.devices.includes(device)),
+      );
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * A thread of a mount. It is asked to end and never terminated: stopping a thread while it declares system calls makes
+ * koffi abort the whole process, and what it had open of its modules would stay open.
+ */
+
+import { type MessagePort, Worker } from 'node:worker_threads';
+import { systemClock } from '../../base/clock.ts';
+import type { ThreadData } from '../nbd/data-plane/messages.ts';
+import type { StartMessage } from './messages.ts';
+
+/** A thread's heap stays small: its buffers are outside. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
+/** How long the end of the process, or `end`, waits for a thread. */
+const LOAD_LIMIT_MS = 2000;
+
+/** Threads that have not loaded their modules yet. */
+const loading = new Set<ThreadProcess>();
+
+/** Node is about to terminate every thread. */
+function waitForLoading(): void {
+  for (const thread of loading) thread.waitLoaded();
+}
+
+export class ThreadProcess {
+  /** Called when the thread has ended, with the error it died of if there was one. */
+  onEnd: (error: Error | null) => void = () => {};
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  /** 1 once the thread has loaded. */
+  readonly #state = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  #error: Error | null = null;
+
+  private constructor() {
+    const workerData: ThreadData = { state: this.#state.buffer };
+    const options = { workerData, resourceLimits: RESOURCE_LIMITS, stdin: false };
+    this.#worker = new Worker(workerUrl(), options);
+    this.#worker.unref();
+    this.#worker.on('error', (error: Error) => {
+      this.#error = error;
+    });
+    this.#worker.on('message', () => this.#loaded());
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        this.#loaded();
+        this.onEnd(this.#error);
+        resolve();
+      });
+    });
+    if (loading.size === 0) process.on('exit', waitForLoading);
+    loading.add(this);
+  }
+
+  /** null when the system gives no more threads or memory. */
+  static start(): ThreadProcess | null {
+    try {
+      return new ThreadProcess();
+    } catch {
+      return null;
+    }
+  }
+
+  #loaded(): void {
+    if (loading.delete(this) && loading.size === 0) process.off('exit', waitForLoading);
+  }
+
+  /** Blocks this thread until that one has loaded. */
+  waitLoaded(): void {
+    Atomics.wait(this.#state, 0, 0, LOAD_LIMIT_MS);
+  }
+
+  post(start: StartMessage, transfer: MessagePort[]): void {
+    this.#worker.postMessage(start, transfer);
+  }
+
+  /** For a thread without a connection; resolves when it has ended. */
+  async end(): Promise<void> {
+    this.#worker.ref();
+    this.#worker.postMessage('end');
+    await new Promise<void>((resolve) => {
+      const timer = systemClock.after(LOAD_LIMIT_MS, resolve);
+      void this.#ended.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    this.#worker.unref();
+  }
+}
+
+/** The compiled file beside this one; from source (tests) the one in `dist`, since threads only load JavaScript. */
+function workerUrl(): URL {
+  const here = import.meta.url;
+  if (here.endsWith('.js')) return new URL('./worker.js', here);
+  return new URL('../../../dist/exports/fuse/worker.js', here);
+}
