@@ -134,7 +134,7 @@ export class Mapper {
   /** Loads a table into the device's inactive slot. On failure nothing has changed. */
   async load(
     device: MappedDevice,
-    rows: readonly RowSpec[],
+    rows: Iterable<RowSpec>,
     options: LoadOptions = {},
   ): Promise<Table> {
     const loading: Loading = { owner: device, below: [], directory: options.directory };
@@ -230,8 +230,8 @@ export class Mapper {
       throw new DmError('ENXIO', `Device ${device.name} does not exist`);
   }
 
-  /** EBUSY while somebody has it open, unless `deferred`: then it goes with its last opener. */
-  async remove(device: MappedDevice, options: { deferred?: boolean } = {}): Promise<void> {
+  /** EBUSY while somebody has it open, unless `deferred`: then it goes with its last opener. Whether it is gone. */
+  async remove(device: MappedDevice, options: { deferred?: boolean } = {}): Promise<boolean> {
     this.#checkPresent(device);
     if (device.openCount > 0) {
       if (!options.deferred) {
@@ -241,9 +241,10 @@ export class Mapper {
         );
       }
       device.deferredRemove = true;
-      return;
+      return false;
     }
     await this.#remove(device);
+    return true;
   }
 
   async #remove(device: MappedDevice): Promise<void> {

@@ -87,8 +87,7 @@ export class Table {
   }
 
   /** Builds every target, then checks sizes and limits. On any failure everything opened is released again. */
-  static async load(specs: readonly RowSpec[], options: TableOptions): Promise<Table> {
-    if (specs.length === 0) throw new DmError('EINVAL', 'Cannot load table: no targets specified');
+  static async load(specs: Iterable<RowSpec>, options: TableOptions): Promise<Table> {
     const opened = new OpenedDevices(options);
     const rows: Row[] = [];
     try {
@@ -97,6 +96,7 @@ export class Table {
         for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
         rows.push(createRow(spec, words, rows, opened, options));
       }
+      if (rows.length === 0) throw new DmError('EINVAL', 'Cannot load table: no targets specified');
       return new Table(rows, options.readOnly, tableLimits(rows), opened);
     } catch (error) {
       await closeAll(rows, opened);

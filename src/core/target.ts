@@ -28,8 +28,10 @@ export interface Target {
   readonly shift?: { readonly device: BlockDevice; readonly sectors: number };
   /** The arguments, printed so that they load to an equal target. */
   table(): string;
-  /** What `dmsetup status` prints behind the type name; default: nothing. */
-  status?(): string;
+  /** What `dmsetup status` prints behind the type name; default: nothing. `noflush`: nothing is written for it first. */
+  status?(options?: { noflush: boolean }): string;
+  /** What `dmsetup measure` prints between the version and the semicolon, e.g. `device_name=7:0,start=8`; default: nothing at all. */
+  measure?(): string;
   /** Every range of every device below. The core checks sizes with it, stacks limits, and flushes each device once. */
   devices(): DeviceRange[];
   /** Bios are split so that none crosses a multiple of this, counted from the row's start. */

@@ -1,6 +1,7 @@
 /** linear: a run of one device, moved. `<device> <offset>`. Source: Documentation/admin-guide/device-mapper/linear.rst */
 
 import type { Bio } from '../core/bio.ts';
+import { formatDeviceNumber } from '../core/device.ts';
 import type { TargetType } from '../core/target.ts';
 
 export const linear: TargetType = {
@@ -23,6 +24,7 @@ export const linear: TargetType = {
         return 'remapped';
       },
       table: () => `${device.operand} ${offset}`,
+      measure: () => `device_name=${formatDeviceNumber(device.number)},start=${offset}`,
       devices: () => [{ device, startSectors: offset, lengthSectors: context.length }],
     };
   },

@@ -10,7 +10,7 @@ import { Errno } from '../base/errors.ts';
 import { SECTOR_BYTES } from '../base/units.ts';
 import { type ArgumentReader, UINT_MAX } from '../core/arguments.ts';
 import { type Bio, Op } from '../core/bio.ts';
-import type { BlockDevice } from '../core/device.ts';
+import { type BlockDevice, formatDeviceNumber } from '../core/device.ts';
 import type { Limits } from '../core/limits.ts';
 import type { Target, TargetContext, TargetType } from '../core/target.ts';
 
@@ -105,6 +105,15 @@ class Striped implements Target {
     const names = this.#devices.map((device) => `${device.operand} `).join('');
     const health = this.#errorCounts.map((count) => (count > 0 ? 'D' : 'A')).join('');
     return `${this.#stripeCount} ${names}1 ${health}`;
+  }
+
+  measure(): string {
+    const stripes = this.#devices.map((device, stripe) => {
+      const name = `stripe_${stripe}`;
+      const health = this.#errorCounts[stripe]! > 0 ? 'D' : 'A';
+      return `,${name}_device_name=${formatDeviceNumber(device.number)},${name}_physical_start=${this.#offsets[stripe]},${name}_status=${health}`;
+    });
+    return `stripes=${this.#stripeCount},chunk_size=${this.#chunkSectors}${stripes.join('')}`;
   }
 
   devices() {

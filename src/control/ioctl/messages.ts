@@ -1,0 +1,52 @@
+/** TARGET_MSG: words for the target at a sector, or, when the first begins with `@`, for the core itself. */
+
+import { DmError } from '../../base/errors.ts';
+import { splitArguments } from '../../core/arguments.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
+import { Flag } from '../protocol/commands.ts';
+import { HEADER_BYTES } from '../protocol/header.ts';
+import { decodeMessage, encodeText } from '../protocol/strings.ts';
+import type { IoctlCall } from './call.ts';
+import { fillStatus, findDevice } from './devices.ts';
+
+export async function sendMessage(call: IoctlCall): Promise<void> {
+  const { input, header } = call;
+  const { dataStart } = header;
+  const roomBytes = call.room();
+  const device = findDevice(call);
+  const message = dataStart < HEADER_BYTES ? null : decodeMessage(input, dataStart);
+  if (!message) throw new DmError('EINVAL', 'Invalid target message parameters');
+  const argv = splitArguments(message.text);
+  if (argv.length === 0) throw new DmError('EINVAL', 'Empty message received');
+  const release = device.hold();
+  try {
+    const answer = await deliver(device, message.sector, argv);
+    fillStatus(call, device);
+    if (answer !== undefined) answerText(call, answer, roomBytes);
+  } finally {
+    release();
+  }
+}
+
+/** A byte must be left over, else the kernel cannot know that nothing was cut off. */
+function answerText(call: IoctlCall, text: string, roomBytes: number): void {
+  call.header.put(Flag.dataOut, true);
+  const payload = encodeText(text);
+  call.answer(payload.length < roomBytes ? payload : null);
+}
+
+async function deliver(
+  device: MappedDevice,
+  sector: number,
+  argv: readonly string[],
+): Promise<string | undefined> {
+  const name = argv[0]!.toLowerCase();
+  if (name === '@cancel_deferred_remove') {
+    if (argv.length !== 1) {
+      throw new DmError('EINVAL', 'Invalid arguments for @cancel_deferred_remove');
+    }
+    device.deferredRemove = false;
+    return undefined;
+  }
+  return device.message(sector, argv);
+}

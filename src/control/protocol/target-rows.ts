@@ -1,0 +1,151 @@
+/**
+ * struct dm_target_spec, a row of a table on the wire: in TABLE_LOAD requests, and in TABLE_STATUS and DEV_WAIT replies.
+ * Behind each comes a string (arguments or status), then padding to a multiple of 8.
+ *
+ * sector_start u64, length u64, status s32, next u32, target_type 16 bytes. `next` is where the next one begins: in a
+ * request counted from this one, in a reply from the first one.
+ */
+
+import { DmError } from '../../base/errors.ts';
+import type { RowSpec } from '../../core/table.ts';
+import { TYPE_BYTES } from './commands.ts';
+import { PAYLOAD_START } from './header.ts';
+import {
+  align,
+  bufferOf,
+  readNumber64,
+  readTerminated,
+  readText,
+  textBytes,
+  writeNumber64,
+  writeText,
+} from './text.ts';
+
+const Offset = { start: 0, length: 8, status: 16, next: 20, type: 24 } as const;
+const SPEC_BYTES = 40;
+
+/** The payload of a TABLE_LOAD request. */
+export function encodeTable(rows: readonly RowSpec[]): Uint8Array {
+  const sizes = rows.map(({ params }) => align(SPEC_BYTES + textBytes(params)));
+  const bytes = Buffer.alloc(sizes.reduce((sum, size) => sum + size, 0));
+  let offset = 0;
+  for (const [index, row] of rows.entries()) {
+    writeRow(bytes, offset, row, sizes[index]!);
+    offset += sizes[index]!;
+  }
+  return bytes;
+}
+
+function writeRow(bytes: Buffer, offset: number, row: RowSpec, next: number): void {
+  writeNumber64(bytes, offset + Offset.start, row.start);
+  writeNumber64(bytes, offset + Offset.length, row.length);
+  bytes.writeInt32LE(0, offset + Offset.status);
+  bytes.writeUInt32LE(next, offset + Offset.next);
+  writeText(bytes, offset + Offset.type, TYPE_BYTES, row.type, 'target type');
+  bytes.write(row.params, offset + SPEC_BYTES, 'utf8');
+}
+
+/**
+ * The rows of a TABLE_LOAD request, one at a time: the next is only looked at when the one before was taken, so that
+ * what is wrong is found in the kernel's order. `bytes` is the whole request up to its data_size.
+ */
+export function* decodeTable(
+  bytes: Uint8Array,
+  dataStart: number,
+  targetCount: number,
+): Generator<RowSpec, void, undefined> {
+  const buffer = bufferOf(bytes);
+  let position = 0;
+  let next = dataStart;
+  let leastNext = PAYLOAD_START;
+  for (let index = 0; index < targetCount; index += 1) {
+    if (next < leastNext) {
+      const before = index > 0 ? 'previous target' : 'struct dm_ioctl';
+      throw malformed(`next target spec (offset ${next}) overlaps ${before}`);
+    }
+    if (buffer.length - position - SPEC_BYTES <= next) {
+      throw malformed('Target spec extends beyond end of parameters');
+    }
+    if (next % 8 !== 0) {
+      throw malformed(`Next dm_target_spec (offset ${next}) is not 8-byte aligned`);
+    }
+    position += next;
+    const row = readRow(buffer, position);
+    leastNext = SPEC_BYTES + textBytes(row.params);
+    next = buffer.readUInt32LE(position + Offset.next);
+    yield row;
+  }
+}
+
+function readRow(buffer: Buffer, position: number): RowSpec {
+  const textStart = position + SPEC_BYTES;
+  const params = readTerminated(buffer, textStart, buffer.length, 'target parameters');
+  if (params === null) throw malformed('target parameters not NUL-terminated');
+  const typeStart = position + Offset.type;
+  return {
+    start: readNumber64(buffer, position + Offset.start),
+    length: readNumber64(buffer, position + Offset.length),
+    type: readText(buffer, typeStart, typeStart + TYPE_BYTES, 'target type'),
+    params,
+  };
+}
+
+function malformed(problem: string): DmError {
+  return new DmError('EINVAL', `Cannot read table: ${problem}`);
+}
+
+export interface EncodedRows {
+  /** As far as they fit into the room. */
+  payload: Uint8Array;
+  /** Something is missing: the caller needs more room. */
+  isFull: boolean;
+}
+
+/** The payload of a reply, in at most `roomBytes`. A row fits if a byte is left behind its string, as the kernel judges. */
+export function encodeRows(rows: Iterable<RowSpec>, roomBytes: number): EncodedRows {
+  const placed: { offset: number; row: RowSpec; next: number }[] = [];
+  let usedBytes = 0;
+  let offset = 0;
+  let isFull = false;
+  for (const row of rows) {
+    const lengthBytes = SPEC_BYTES + textBytes(row.params);
+    const next = align(offset + lengthBytes);
+    if (offset + lengthBytes >= roomBytes) {
+      isFull = true;
+      break;
+    }
+    usedBytes = offset + lengthBytes;
+    placed.push({ offset, row, next });
+    if (next > roomBytes) {
+      isFull = true;
+      break;
+    }
+    offset = next;
+  }
+  const payload = Buffer.alloc(usedBytes);
+  for (const each of placed) writeRow(payload, each.offset, each.row, each.next);
+  return { payload, isFull };
+}
+
+/** The rows of a TABLE_STATUS or DEV_WAIT reply. */
+export function decodeRows(payload: Uint8Array, targetCount: number): RowSpec[] {
+  const buffer = bufferOf(payload);
+  const rows: RowSpec[] = [];
+  let position = 0;
+  for (let index = 0; index < targetCount; index += 1) {
+    if (position + SPEC_BYTES >= buffer.length) {
+      throw brokenReply(`row ${index} of ${targetCount} begins at byte ${position}`, buffer);
+    }
+    rows.push(readRow(buffer, position));
+    const next = buffer.readUInt32LE(position + Offset.next);
+    if (next <= position && index + 1 < targetCount) {
+      throw brokenReply(`row ${index + 1} begins at byte ${next}, inside the one before`, buffer);
+    }
+    position = next;
+  }
+  return rows;
+}
+
+function brokenReply(problem: string, { length }: Buffer): DmError {
+  return new DmError('EPROTO', `Cannot read rows of a reply: ${problem} of ${length}`);
+}
