@@ -131,7 +131,7 @@ export async function recoverStaleMount(folder: string): Promise<boolean> {
 async function isStale(folder: string): Promise<boolean> {
   const asked = stat(folder).then(
     () => false,
-    (error: NodeJS.ErrnoException) => error.code === 'ENOTCONN',
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOTCONN',
   );
   const answer = await Promise.race([asked, sleep(systemClock, ANSWER_LIMIT_MS)]);
   if (typeof answer === 'boolean') return answer;

@@ -68,7 +68,8 @@ export class FuseSession {
     };
     try {
       const answer = this.#run(request);
-      if (answer instanceof Promise) answer.then(finish, (error) => finish(this.#errnoOf(error)));
+      if (answer instanceof Promise)
+        answer.then(finish, (error: unknown) => finish(this.#errnoOf(error)));
       else finish(answer);
     } catch (error) {
       finish(this.#errnoOf(error));
