@@ -13,8 +13,64 @@ interface CommandEntry {
   load(): Promise<AddCommand>;
 }
 
+function dmsetup(load: () => Promise<AddCommand>): CommandEntry {
+  return { dmsetup: true, load };
+}
+
+/** In the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: { load: async () => (await import('./serve-command.ts')).addServeCommand },
-  targets: { load: async () => (await import('./targets-command.ts')).addTargetsCommand },
+
+  create: dmsetup(async () => (await import('./dmsetup/create-command.ts')).addCreateCommand),
+  remove: dmsetup(async () => (await import('./dmsetup/remove-command.ts')).addRemoveCommand),
+  remove_all: dmsetup(
+    async () => (await import('./dmsetup/remove-all-command.ts')).addRemoveAllCommand,
+  ),
+  load: dmsetup(async () => (await import('./dmsetup/load-command.ts')).addLoadCommand),
+  reload: dmsetup(async () => (await import('./dmsetup/load-command.ts')).addLoadCommand),
+  suspend: dmsetup(async () => (await import('./dmsetup/suspend-command.ts')).addSuspendCommand),
+  resume: dmsetup(async () => (await import('./dmsetup/resume-command.ts')).addResumeCommand),
+  clear: dmsetup(async () => (await import('./dmsetup/clear-command.ts')).addClearCommand),
+  wipe_table: dmsetup(
+    async () => (await import('./dmsetup/wipe-table-command.ts')).addWipeTableCommand,
+  ),
+  rename: dmsetup(async () => (await import('./dmsetup/rename-command.ts')).addRenameCommand),
+  message: dmsetup(async () => (await import('./dmsetup/message-command.ts')).addMessageCommand),
+  setgeometry: dmsetup(
+    async () => (await import('./dmsetup/set-geometry-command.ts')).addSetGeometryCommand,
+  ),
+  mangle: dmsetup(async () => (await import('./dmsetup/mangle-command.ts')).addMangleCommand),
+
+  table: dmsetup(async () => (await import('./dmsetup/table-command.ts')).addTableCommand),
+  status: dmsetup(async () => (await import('./dmsetup/status-command.ts')).addStatusCommand),
+  wait: dmsetup(async () => (await import('./dmsetup/wait-command.ts')).addWaitCommand),
+  measure: dmsetup(async () => (await import('./dmsetup/measure-command.ts')).addMeasureCommand),
+  targets: dmsetup(async () => (await import('./dmsetup/targets-command.ts')).addTargetsCommand),
+  'target-version': dmsetup(
+    async () => (await import('./dmsetup/target-version-command.ts')).addTargetVersionCommand,
+  ),
+  version: dmsetup(async () => (await import('./dmsetup/version-command.ts')).addVersionCommand),
+
+  mknodes: dmsetup(async () => (await import('./dmsetup/mknodes-command.ts')).addMknodesCommand),
+  udevcreatecookie: dmsetup(
+    async () => (await import('./dmsetup/udev-commands.ts')).addUdevCreateCookieCommand,
+  ),
+  udevreleasecookie: dmsetup(
+    async () => (await import('./dmsetup/udev-commands.ts')).addUdevReleaseCookieCommand,
+  ),
+  udevflags: dmsetup(async () => (await import('./dmsetup/udev-commands.ts')).addUdevFlagsCommand),
+  udevcomplete: dmsetup(
+    async () => (await import('./dmsetup/udev-commands.ts')).addUdevCompleteCommand,
+  ),
+  udevcomplete_all: dmsetup(
+    async () => (await import('./dmsetup/udev-commands.ts')).addUdevCompleteAllCommand,
+  ),
+  udevcookies: dmsetup(
+    async () => (await import('./dmsetup/udev-commands.ts')).addUdevCookiesCommand,
+  ),
+
+  mount: { load: async () => (await import('./mount-command.ts')).addMountCommand },
+  umount: { load: async () => (await import('./mount-command.ts')).addUmountCommand },
+
   completion: { load: async () => (await import('./completion-command.ts')).addCompletionCommand },
 };

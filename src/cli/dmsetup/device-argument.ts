@@ -7,7 +7,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
 import { stateFolder } from '../../system/state-folder.ts';
-import { commandFailed, type NamedDevice } from './failure.ts';
+import { commandFailed } from './failure.ts';
 import { mangle, manglingMode } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
 
@@ -17,18 +17,6 @@ function deviceNumber(rdev: number): { major: number; minor: number } {
   const major = Number(((bits >> 8n) & 0xfffn) | ((bits >> 32n) & ~0xfffn));
   const minor = Number((bits & 0xffn) | ((bits >> 12n) & ~0xffn));
   return { major, minor };
-}
-
-/** The devices of a command that takes several; without operands the one that the options name. Fails if there is none. */
-export async function deviceArguments(
-  client: DmClient,
-  operands: readonly string[],
-  options: DmsetupOptions,
-): Promise<DeviceSelector[]> {
-  if (operands.length === 0) return [optionDevice(options) ?? missingDevice()];
-  const devices: DeviceSelector[] = [];
-  for (const operand of operands) devices.push(await deviceArgument(client, operand, options));
-  return devices;
 }
 
 export function missingDevice(): never {
@@ -81,7 +69,9 @@ function nodeFolder(): string {
   return folder !== undefined && existsSync(folder) ? folder : '/dev';
 }
 
-/** For messages: what dmsetup's request says of the device. */
-export function namedBy(selector: DeviceSelector): NamedDevice {
-  return selector;
+/** A name that is to be given to a device. */
+export function newName(name: string, options: DmsetupOptions): string {
+  const own = name.replace(/^\/dev\/mapper\//, '');
+  if (own.includes('/')) throw commandFailed([`Name "${name}" invalid. It contains "/".`]);
+  return mangledName(own, options);
 }

@@ -114,7 +114,7 @@ type NumberName = 'major' | 'minor' | 'count' | 'interval';
 
 /** Given options by their long names; `verbose` counts. */
 export type DmsetupOptions = {
-  [Name in Exclude<OptionName, ValueName | 'verbose'>]?: true;
+  [Name in Exclude<OptionName, ValueName | 'verbose'>]?: boolean;
 } & { [Name in Exclude<ValueName, NumberName>]?: string } & {
   [Name in NumberName]?: number;
 } & { verbose?: number };

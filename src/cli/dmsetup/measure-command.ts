@@ -1,0 +1,28 @@
+/** `devmapper measure`. */
+
+import type { Command } from 'commander';
+import { addDmsetupCommand, DEVICE_OPTIONS } from './command.ts';
+import { readOfExisting } from './existing.ts';
+import { printRows } from './table-lines.ts';
+
+const HELP = `
+Examples:
+  devmapper measure disk    what a kernel would report of disk to its integrity measurement (IMA)
+`;
+
+export function addMeasureCommand(program: Command): void {
+  addDmsetupCommand(program, {
+    name: 'measure',
+    usage: '[<device>...]',
+    summary: 'print what the integrity measurement would record of devices',
+    operands: [0, Infinity],
+    options: [...DEVICE_OPTIONS, 'inactive', 'select', 'manglename', 'verbose', 'json'],
+    help: HELP,
+    run: (invocation) => {
+      const { inactive = false } = invocation.options;
+      return printRows(invocation, (client, device) =>
+        readOfExisting('measure', client, device, { kind: 'measurement', inactive }),
+      );
+    },
+  });
+}

@@ -1,0 +1,12 @@
+/** Standard output of dmsetup commands. */
+
+export function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** One line: `--json`. */
+export function printJson(value: object): void {
+  print(`${JSON.stringify(value)}\n`);
+}
+
+export const NO_DEVICES = 'No devices found\n';

@@ -1,0 +1,44 @@
+/** `devmapper rename`. */
+
+import type { Command } from 'commander';
+import type { DeviceSelector } from '../../control/client/dm-client.ts';
+import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { withClient } from './connect.ts';
+import { deviceArgument, missingDevice, newName, optionDevice } from './device-argument.ts';
+import { commandFailed, request } from './failure.ts';
+import { mangle, manglingMode } from './mangle.ts';
+
+const HELP = `
+Examples:
+  devmapper rename disk old-disk
+  devmapper rename disk --setuuid 3f1e9a    once only: a uuid that is set stays
+`;
+
+export function addRenameCommand(program: Command): void {
+  addDmsetupCommand(program, {
+    name: 'rename',
+    usage: '<device> [--setuuid] <new_name_or_uuid>',
+    summary: 'give a device another name, or a uuid',
+    operands: [1, 2],
+    options: [...DEVICE_OPTIONS, 'setuuid'],
+    help: HELP,
+    run: rename,
+  });
+}
+
+async function rename({ operands, options }: Invocation): Promise<void> {
+  const wanted = operands.at(-1)!;
+  const named = optionDevice(options);
+  if (operands.length === 1 && named === null) missingDevice();
+  const change = options.setuuid
+    ? { uuid: mangle(wanted, 'UUID', manglingMode(options)) }
+    : { name: newName(wanted, options) };
+  if (wanted === '') throw commandFailed(['Non empty new name is required.']);
+  await withClient(options, async (client) => {
+    const device: DeviceSelector =
+      operands.length === 1 ? named! : await deviceArgument(client, operands[0]!, options);
+    await request('rename', device, () =>
+      'uuid' in change ? client.setUuid(device, change.uuid) : client.rename(device, change.name),
+    );
+  });
+}
