@@ -66,7 +66,6 @@ export function addCreateCommand(program: Command): void {
 async function createOne({ operands, options }: Invocation): Promise<void> {
   const [name, file] = operands;
   if (name === undefined) throw commandFailed(['Please provide a name for the new device.']);
-  checkNode(options);
   const rows = options.notable ? [] : readRows(options, file);
   const { uuid, major, minor, readonly = false } = options;
   const device: NewDevice = {
@@ -81,13 +80,6 @@ async function createOne({ operands, options }: Invocation): Promise<void> {
     await printVerbose(client, { name: device.name }, options);
   };
   await withClient(options, create, { start: true });
-}
-
-/** Options for the node that a kernel makes; we have none, but wrong is wrong. */
-function checkNode({ mode }: DmsetupOptions): void {
-  if (mode !== undefined && !/^[0-7]{1,4}$/.test(mode)) {
-    throw commandFailed([`Invalid argument for --mode: ${mode}. Expected an octal number.`]);
-  }
 }
 
 async function createConcise({ operands, options }: Invocation): Promise<void> {

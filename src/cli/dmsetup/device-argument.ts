@@ -43,7 +43,8 @@ export async function deviceArgument(
     return { name: mangledName(name, options) };
   }
   const stats = statSync(operand, { throwIfNoEntry: false });
-  if (!stats?.isBlockDevice()) throw commandFailed([`Device ${operand} not found`]);
+  if (!stats) throw commandFailed([`Device ${operand} not found`]);
+  if (!stats.isBlockDevice()) throw commandFailed([`Device ${basename(operand)} not found`]);
   const { major, minor } = deviceNumber(stats.rdev);
   const device = devices.find(({ number }) => number.major === major && number.minor === minor);
   if (!device) throw commandFailed([`Device ${basename(operand)} not found`]);
@@ -71,7 +72,6 @@ function nodeFolder(): string {
 
 /** A name that is to be given to a device. */
 export function newName(name: string, options: DmsetupOptions): string {
-  const own = name.replace(/^\/dev\/mapper\//, '');
-  if (own.includes('/')) throw commandFailed([`Name "${name}" invalid. It contains "/".`]);
-  return mangledName(own, options);
+  if (name.includes('/')) throw commandFailed([`Name "${name}" invalid. It contains "/".`]);
+  return mangledName(name, options);
 }

@@ -3,7 +3,6 @@
 import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
 import type { Invocation } from './command.ts';
 import { deviceArgument, missingDevice, optionDevice } from './device-argument.ts';
-import { commandFailed } from './failure.ts';
 
 export interface WalkOptions {
   /** Without operands: every device. Else that is a mistake. */
@@ -28,7 +27,7 @@ export async function forEachDevice(
     const device = await deviceArgument(client, operand, options);
     if (selected === null || ('name' in device && selected.has(device.name))) {
       await visit(device, { single: operands.length === 1 });
-    } else if (!everyDevice) throw commandFailed(['Device does not exist.']);
+    }
   }
   if (operands.length > 0) return operands.length;
   const device = optionDevice(options);

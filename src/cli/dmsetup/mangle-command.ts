@@ -33,11 +33,14 @@ export function addMangleCommand(program: Command): void {
 /** Unlike other commands it goes on behind a device that it cannot help. */
 async function mangleDevices(invocation: Invocation): Promise<void> {
   const failures: string[] = [];
-  await withClient(invocation.options, async (client) => {
+  const { options } = invocation;
+  await withClient(options, async (client) => {
     const visit = async (device: DeviceSelector) => {
-      failures.push(...(await mangleDevice(client, device, invocation.options)));
+      failures.push(...(await mangleDevice(client, device, options)));
     };
-    const count = await forEachDevice(client, invocation, visit, { everyDevice: true });
+    // Names are those that the device mapper has.
+    const asTheyAre = { ...invocation, options: { ...options, manglename: 'none' } };
+    const count = await forEachDevice(client, asTheyAre, visit, { everyDevice: true });
     if (count === 0) print(NO_DEVICES);
   });
   if (failures.length > 0) throw commandFailed(failures);

@@ -155,8 +155,14 @@ function checkTogether(options: DmsetupOptions): void {
   if (options.addnodeonresume && options.addnodeoncreate) {
     throw badCommandLine('--addnodeonresume and --addnodeoncreate are incompatible.');
   }
-  const mode = options.manglename;
-  if (mode !== undefined && !['auto', 'hex', 'none'].includes(mode)) {
+  const { manglename, mode, readahead } = options;
+  if (manglename !== undefined && !['auto', 'hex', 'none'].includes(manglename)) {
     throw badCommandLine('Unknown name mangling mode.');
+  }
+  if (mode !== undefined && !/^[0-7]+$/.test(mode)) {
+    throw badCommandLine(`Invalid argument for --mode: ${mode}. `);
+  }
+  if (readahead?.startsWith('-')) {
+    throw badCommandLine(`Negative read ahead value (${readahead}) is not understood.`);
   }
 }

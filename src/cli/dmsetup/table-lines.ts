@@ -50,10 +50,12 @@ export function chooseRows(reply: TableReply, { target }: DmsetupOptions): RowsO
 
 function textOf({ reply, rows }: RowsOfDevice, single: boolean, options: DmsetupOptions): string {
   const name = unmangle(reply.device.name, 'name', manglingMode(options));
-  const prefix = single ? '' : `${name}: `;
+  // With -v the name stands above already.
+  const prefix = single || options.verbose ? '' : `${name}: `;
+  const behind = options.verbose && !single ? '\n' : '';
   // A device without a table has one empty line.
   const lines = rows.length === 0 ? [''] : rows.map(rowText);
-  return lines.map((line) => `${prefix}${line}\n`).join('');
+  return lines.map((line) => `${prefix}${line}\n`).join('') + behind;
 }
 
 /** Without arguments the blank behind the type stays, as in the kernel's text. */
