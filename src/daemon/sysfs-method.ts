@@ -1,0 +1,96 @@
+/**
+ * `sysfs`: from now on $DEVMAPPER_DIR/sys shows what /sys would show if our devices were in it; asked again, it looks for new
+ * devices of the host. `proc {"path": string}`: a file of /proc with our devices in it.
+ */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { DmError } from '../base/errors.ts';
+import { SysfsMirror } from '../exports/sysfs/mirror.ts';
+import {
+  type ListedDevice,
+  rewriteDevices,
+  rewriteMisc,
+  rewriteMounts,
+  rewritePartitions,
+} from '../exports/sysfs/proc-tables.ts';
+import type { Daemon, DaemonService } from './daemon.ts';
+import { type DaemonMethod, stringParam } from './methods.ts';
+
+class SysfsService implements DaemonService {
+  readonly name = 'sysfs';
+  readonly #mirror: SysfsMirror;
+
+  constructor(daemon: Daemon) {
+    this.#mirror = new SysfsMirror({
+      mapper: daemon.mapper.engine,
+      folder: daemon.paths.folder,
+      onTrouble: (reason) => daemon.log.warn(reason),
+    });
+  }
+
+  refresh(): void {
+    this.#mirror.refresh();
+  }
+
+  close(): Promise<void> {
+    this.#mirror.close();
+    return Promise.resolve();
+  }
+}
+
+/** Answers the major number of mapped devices, which nodes for them need, and every device, for whoever makes nodes. */
+export const sysfsMethod: DaemonMethod = (_params, { daemon }) => {
+  let service = daemon.services.find((each) => each instanceof SysfsService);
+  if (service === undefined) {
+    service = new SysfsService(daemon);
+    daemon.addService(service);
+  }
+  service.refresh();
+  const { engine } = daemon.mapper;
+  const devices = engine.list().map(({ name, number }) => ({ name, minor: number.minor }));
+  return { major: engine.major, devices };
+};
+
+export const procMethod: DaemonMethod = (params, { daemon }) => {
+  const path = stringParam(params, 'path') ?? '';
+  const { major } = daemon.mapper.engine;
+  switch (path) {
+    case '/proc/devices':
+      return rewriteDevices(readFileSync(path, 'utf8'), major);
+    case '/proc/misc':
+      return rewriteMisc(readFileSync(path, 'utf8'));
+    case '/proc/partitions':
+      return rewritePartitions(readFileSync(path, 'utf8'), major, listDevices(daemon));
+    default:
+      return mountTable(path, daemon);
+  }
+};
+
+/** Only files that say nothing else, of any process: they are everybody's to read. */
+function mountTable(path: string, daemon: Daemon): string {
+  if (!/^\/proc\/\d+\/(mounts|mountinfo)$/.test(path)) {
+    throw new DmError('ENOTSUP', `Cannot show "${path}": it is no table of devices or mounts`);
+  }
+  const { engine } = daemon.mapper;
+  return rewriteMounts(readFileSync(path, 'utf8'), engine.major, (loop) =>
+    behindLoop(daemon, loop),
+  );
+}
+
+/** The mapped device whose FUSE file a loop device stands on. */
+function behindLoop(daemon: Daemon, loop: number): ListedDevice | undefined {
+  const file = `/sys/block/loop${loop}/loop/backing_file`;
+  const backing = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const folder = `${daemon.paths.mapper}/.node-`;
+  const minor = /^\d+/.exec(backing.startsWith(folder) ? backing.slice(folder.length) : '');
+  if (minor === null) return undefined;
+  return listDevices(daemon).find((device) => device.minor === Number(minor[0]));
+}
+
+function listDevices(daemon: Daemon): ListedDevice[] {
+  return daemon.mapper.engine.list().map(({ name, number, sizeSectors }) => ({
+    name,
+    minor: number.minor,
+    sizeSectors,
+  }));
+}

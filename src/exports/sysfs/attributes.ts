@@ -1,0 +1,110 @@
+/**
+ * What /sys/devices/virtual/block/dm-N says of a mapped device: relative path and text of each file (Linux 6.12).
+ * Programs read sizes and queue limits there (lsblk, libblkid, lvm), and who stands on whom.
+ */
+
+import type { MappedDevice } from '../../core/mapped-device.ts';
+
+const KIB_SECTORS = 2;
+/** What the kernel gives a device whose members set no bound. */
+const MAX_REQUEST_KIB = 1280;
+
+/** By path below the device's folder. Files that a program may write are in `deviceSettings`. */
+export function deviceAttributes(device: MappedDevice): Map<string, string> {
+  const lines: Record<string, string | number> = {
+    ...identity(device),
+    ...flags(device),
+    ...mapped(device),
+    ...queue(device),
+  };
+  return new Map(Object.entries(lines).map(([path, value]) => [path, `${value}\n`]));
+}
+
+/** Written once, when the device appears: from then on they belong to the programs that change them. */
+export function deviceSettings(): Map<string, string> {
+  return new Map([['bdi/read_ahead_kb', '128\n']]);
+}
+
+function identity({ number: { major, minor } }: MappedDevice): Record<string, string | number> {
+  const sequence = minor + 1;
+  const uevent = [
+    `MAJOR=${major}`,
+    `MINOR=${minor}`,
+    `DEVNAME=dm-${minor}`,
+    'DEVTYPE=disk',
+    `DISKSEQ=${sequence}`,
+  ];
+  return { dev: `${major}:${minor}`, diskseq: sequence, uevent: uevent.join('\n') };
+}
+
+function flags(device: MappedDevice): Record<string, string | number> {
+  return {
+    size: device.sizeSectors,
+    ro: device.readOnly ? 1 : 0,
+    removable: 0,
+    hidden: 0,
+    range: 1,
+    ext_range: 1,
+    alignment_offset: 0,
+    discard_alignment: 0,
+    capability: 0,
+    partscan: 0,
+    events_poll_msecs: -1,
+    inflight: '       0        0',
+    stat: new Array(17).fill('       0').join(' '),
+  };
+}
+
+function mapped(device: MappedDevice): Record<string, string | number> {
+  return {
+    'dm/name': device.name,
+    'dm/uuid': device.uuid,
+    'dm/suspended': device.suspended ? 1 : 0,
+    'dm/rq_based_seq_io_merge_deadline': 0,
+    'dm/use_blk_mq': 1,
+  };
+}
+
+function queue({ limits }: MappedDevice): Record<string, string | number> {
+  const granularity = limits.discardGranularityBytes;
+  const maxKib = Math.min(limits.maxIoSectors / KIB_SECTORS, MAX_REQUEST_KIB);
+  const values = {
+    logical_block_size: limits.logicalBlockBytes,
+    hw_sector_size: limits.logicalBlockBytes,
+    physical_block_size: limits.physicalBlockBytes,
+    minimum_io_size: limits.ioMinBytes,
+    optimal_io_size: limits.ioOptBytes,
+    max_sectors_kb: maxKib,
+    max_hw_sectors_kb: maxKib,
+    max_segments: 128,
+    max_segment_size: 65536,
+    chunk_sectors: 0,
+    discard_granularity: granularity,
+    discard_max_bytes: granularity === 0 ? 0 : 4294966784,
+    discard_max_hw_bytes: granularity === 0 ? 0 : 4294966784,
+    discard_zeroes_data: 0,
+    write_zeroes_max_bytes: 4294966784,
+    write_same_max_bytes: 0,
+    rotational: 0,
+    nr_zones: 0,
+    zoned: 'none',
+    dax: 0,
+    fua: 0,
+    write_cache: 'write back',
+    iostats: 1,
+    nomerges: 0,
+    add_random: 0,
+    io_poll: 0,
+    stable_writes: 0,
+    virt_boundary_mask: 0,
+    dma_alignment: 511,
+    io_poll_delay: -1,
+    max_discard_segments: 1,
+    max_integrity_segments: 0,
+    zone_append_max_bytes: 0,
+    zone_write_granularity: 0,
+  };
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [`queue/${name}`, value]),
+  );
+}

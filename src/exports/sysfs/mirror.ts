@@ -1,0 +1,211 @@
+/**
+ * A mirror of sysfs with our devices in it, for unmodified programs: plain files below $DEVMAPPER_DIR/sys, which the preload
+ * library shows in the place of /sys/block, /sys/class/block and /sys/dev/block. The host's devices are links into the real
+ * sysfs; one that our devices stand on is a folder of its own, because it has holders.
+ *
+ * Also $DEVMAPPER_DIR/dev/dm-N, the nodes that devtmpfs would make, as marker files.
+ *
+ * Changes are noted at once and written before the answer to the request that made them can go out.
+ */
+
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { MappedDevice } from '../../core/mapped-device.ts';
+import type { Mapper } from '../../core/mapper.ts';
+import { writeMarker } from '../../devices/marker.ts';
+import { deviceAttributes, deviceSettings } from './attributes.ts';
+import { type HostDevice, listHostDevices } from './host-devices.ts';
+import { Relations } from './relations.ts';
+import { FileTree } from './tree.ts';
+
+const VIRTUAL = 'devices/virtual/block';
+const HOST = 'devices/host';
+
+export interface SysfsMirrorOptions {
+  mapper: Mapper;
+  /** The daemon's folder; the mirror is `sys` and `dev` in it. */
+  folder: string;
+  /** A write that failed, in words: the mirror is behind. */
+  onTrouble?: (reason: string) => void;
+}
+
+export class SysfsMirror {
+  readonly #options: SysfsMirrorOptions;
+  readonly #tree: FileTree;
+  readonly #nodes: string;
+  readonly #relations = new Relations();
+  /** Devices whose files may be behind. */
+  readonly #changed = new Set<MappedDevice>();
+  /** Devices that have files, by operand. */
+  readonly #present = new Map<string, MappedDevice>();
+  /** By number. */
+  #host = new Map<string, HostDevice>();
+  #flushing = false;
+  #unobserve: (() => void) | null = null;
+
+  constructor(options: SysfsMirrorOptions) {
+    this.#options = options;
+    this.#tree = new FileTree(join(options.folder, 'sys'));
+    this.#nodes = join(options.folder, 'dev');
+  }
+
+  /** Builds everything and follows the mapper from now on; called again, it looks for new devices of the host. */
+  refresh(): void {
+    if (this.#unobserve === null) this.#start();
+    const before = this.#host;
+    this.#host = new Map(listHostDevices().map((host) => [host.number, host]));
+    for (const host of before.values()) if (!this.#host.has(host.number)) this.#unlinkHost(host);
+    for (const host of this.#host.values()) this.#writeHost(host);
+    this.#flush();
+  }
+
+  close(): void {
+    if (this.#unobserve === null) return;
+    this.#unobserve();
+    this.#unobserve = null;
+    this.#tree.reset();
+    this.#removeNodes();
+  }
+
+  #start(): void {
+    const note = (device: MappedDevice) => this.#note(device);
+    this.#tree.reset();
+    for (const folder of [VIRTUAL, HOST, 'block', 'class/block', 'dev/block']) {
+      this.#tree.folder(folder);
+    }
+    this.#removeNodes();
+    const { mapper } = this.#options;
+    this.#unobserve = mapper.observe({
+      created: note,
+      removed: note,
+      renamed: note,
+      changed: note,
+    });
+    for (const device of mapper.list()) this.#changed.add(device);
+  }
+
+  /** What an earlier daemon left, or this one leaves. */
+  #removeNodes(): void {
+    mkdirSync(join(this.#nodes, 'mapper'), { recursive: true });
+    for (const name of readdirSync(this.#nodes)) {
+      if (/^dm-\d+$/.test(name)) rmSync(join(this.#nodes, name));
+    }
+  }
+
+  #note(device: MappedDevice): void {
+    this.#changed.add(device);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#tryFlush();
+    });
+  }
+
+  /** A full disk must not end the daemon. */
+  #tryFlush(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.onTrouble?.(`Cannot bring the mirror of sysfs up to date: ${reason}`);
+    }
+  }
+
+  #flush(): void {
+    if (this.#unobserve === null) return;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    const relatives = new Set<string>();
+    for (const device of changed) {
+      const isThere = this.#options.mapper.findNumber(device.number) === device;
+      if (isThere) this.#write(device);
+      else this.#remove(device);
+      const others = isThere ? this.#relations.update(device) : this.#relations.remove(device);
+      for (const operand of others) relatives.add(operand);
+      if (isThere) this.#writeSlaves(device);
+    }
+    for (const operand of relatives) this.#writeHolders(operand);
+  }
+
+  #write(device: MappedDevice): void {
+    const folder = folderOf(device);
+    if (this.#present.get(device.operand) !== device) this.#create(device, folder);
+    this.#tree.files(folder, deviceAttributes(device));
+  }
+
+  #create(device: MappedDevice, folder: string): void {
+    const name = nameOf(device);
+    this.#present.set(device.operand, device);
+    this.#tree.files(folder, deviceSettings());
+    this.#tree.folder(`${folder}/holders`);
+    this.#tree.link(`${folder}/queue/read_ahead_kb`, '../bdi/read_ahead_kb');
+    this.#tree.link(`${folder}/subsystem`, '../../../../class/block');
+    this.#tree.link(`block/${name}`, `../${folder}`);
+    this.#tree.link(`class/block/${name}`, `../../${folder}`);
+    this.#tree.link(`dev/block/${device.operand}`, `../../${folder}`);
+    writeMarker(join(this.#nodes, name), 'b', device.number);
+  }
+
+  #remove(device: MappedDevice): void {
+    if (this.#present.get(device.operand) !== device) return;
+    this.#present.delete(device.operand);
+    const name = nameOf(device);
+    const links = [`block/${name}`, `class/block/${name}`, `dev/block/${device.operand}`];
+    for (const path of [...links, folderOf(device)]) this.#tree.remove(path);
+    rmSync(join(this.#nodes, name), { force: true });
+  }
+
+  #writeSlaves(device: MappedDevice): void {
+    const slaves = new Map<string, string>();
+    for (const below of this.#relations.below(device)) {
+      const host = this.#host.get(below.operand);
+      if (below instanceof MappedDevice) slaves.set(nameOf(below), `../../${nameOf(below)}`);
+      else if (host) slaves.set(host.name, host.path);
+    }
+    this.#tree.links(`${folderOf(device)}/slaves`, slaves);
+  }
+
+  #writeHolders(operand: string): void {
+    const host = this.#host.get(operand);
+    if (host) this.#writeHost(host);
+    const device = this.#present.get(operand);
+    if (device) this.#tree.links(`${folderOf(device)}/holders`, this.#holders(operand, '../../'));
+  }
+
+  #holders(operand: string, folder: string): Map<string, string> {
+    const names = [...this.#relations.above(operand)].map(nameOf);
+    return new Map(names.map((name) => [name, `${folder}${name}`]));
+  }
+
+  #writeHost(host: HostDevice): void {
+    const isHeld = this.#relations.isHeld(host.number);
+    if (isHeld) this.#writeHeldHost(host);
+    const target = (up: string) => (isHeld ? `${up}${HOST}/${host.name}` : host.path);
+    if (host.isWholeDisk) this.#tree.link(`block/${host.name}`, target('../'));
+    this.#tree.link(`class/block/${host.name}`, target('../../'));
+    this.#tree.link(`dev/block/${host.number}`, target('../../'));
+  }
+
+  #unlinkHost(host: HostDevice): void {
+    const links = [`block/${host.name}`, `class/block/${host.name}`, `dev/block/${host.number}`];
+    for (const path of links) this.#tree.remove(path);
+  }
+
+  /** Everything is as in the real folder, but for the holders. */
+  #writeHeldHost(host: HostDevice): void {
+    const folder = `${HOST}/${host.name}`;
+    for (const name of readdirSync(host.path)) {
+      if (name !== 'holders') this.#tree.link(`${folder}/${name}`, join(host.path, name));
+    }
+    this.#tree.links(`${folder}/holders`, this.#holders(host.number, '../../../virtual/block/'));
+  }
+}
+
+function nameOf(device: MappedDevice): string {
+  return `dm-${device.number.minor}`;
+}
+
+function folderOf(device: MappedDevice): string {
+  return `${VIRTUAL}/${nameOf(device)}`;
+}
