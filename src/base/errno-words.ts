@@ -13,6 +13,7 @@ const WORDS: Record<ErrnoName, string> = {
   EAGAIN: 'Resource temporarily unavailable',
   ENOMEM: 'Cannot allocate memory',
   EACCES: 'Permission denied',
+  EFAULT: 'Bad address',
   ENOTBLK: 'Block device required',
   EBUSY: 'Device or resource busy',
   EEXIST: 'File exists',
