@@ -20,6 +20,7 @@ function dmsetup(load: () => Promise<AddCommand>): CommandEntry {
 /** In the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: { load: async () => (await import('./serve-command.ts')).addServeCommand },
+  daemon: { load: async () => (await import('./daemon-command.ts')).addDaemonCommand },
 
   create: dmsetup(async () => (await import('./dmsetup/create-command.ts')).addCreateCommand),
   remove: dmsetup(async () => (await import('./dmsetup/remove-command.ts')).addRemoveCommand),

@@ -4,24 +4,38 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parsePskFile, type TlsOptions } from '../exports/nbd/tls.ts';
 import type { ServeNbdOptions } from '../mapper/serve-nbd.ts';
+import { stateFolder } from '../system/state-folder.ts';
 import { parseAddress } from './address.ts';
 import { because, CommandError, usageError } from './failure.ts';
 import type { ServeOptions } from './serve-command.ts';
-import { stateFolder } from '../system/state-folder.ts';
 
 export function listenOptions(options: ServeOptions): ServeNbdOptions {
-  const { readOnly = false, insecure = false, listen, maxConnections, spin } = options;
+  const { readOnly = false, maxConnections, spin } = options;
   const threads = options.workers ? options.threads : false;
   const socketPath = chooseSocket(options);
   return {
     readOnly,
-    insecure,
-    ...tlsOptions(options),
+    ...networkOptions(options),
     ...(socketPath && { socketPath }),
-    ...(listen !== undefined && parseAddress(listen)),
     ...(maxConnections !== undefined && { limits: { maxConnectionCount: maxConnections } }),
     ...(threads !== undefined && { threads }),
     ...(spin !== undefined && { spinMicroseconds: spin }),
+  };
+}
+
+/** What `serve` and `daemon` have in common. */
+export type NetworkWords = Pick<
+  ServeOptions,
+  'listen' | 'insecure' | 'tlsCert' | 'tlsKey' | 'tlsCa' | 'tlsPsk' | 'tlsVerifyPeer'
+>;
+
+/** TCP and TLS. */
+export function networkOptions(options: NetworkWords): Omit<ServeNbdOptions, 'socketPath'> {
+  const { insecure = false, listen } = options;
+  return {
+    insecure,
+    ...tlsOptions(options),
+    ...(listen !== undefined && parseAddress(listen)),
   };
 }
 
@@ -33,7 +47,7 @@ function chooseSocket({ socket, listen }: ServeOptions): string | readonly strin
   return [join(folder, 'nbd.sock'), join(folder, `nbd-${process.pid}.sock`)];
 }
 
-function tlsOptions(options: ServeOptions): Pick<ServeNbdOptions, 'tls' | 'clientTls'> {
+function tlsOptions(options: NetworkWords): Pick<ServeNbdOptions, 'tls' | 'clientTls'> {
   const certificate = certificateOptions(options);
   const psk = options.tlsPsk === undefined ? null : pskOptions(options.tlsPsk);
   if (!certificate && !psk) return {};
@@ -43,7 +57,7 @@ function tlsOptions(options: ServeOptions): Pick<ServeNbdOptions, 'tls' | 'clien
   };
 }
 
-function certificateOptions(options: ServeOptions): TlsOptions['certificate'] | null {
+function certificateOptions(options: NetworkWords): TlsOptions['certificate'] | null {
   const { tlsCert, tlsKey, tlsCa, tlsVerifyPeer } = options;
   if (tlsCert === undefined && tlsKey === undefined) {
     if (tlsCa === undefined && tlsVerifyPeer === undefined) return null;

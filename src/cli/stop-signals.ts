@@ -1,4 +1,4 @@
-/** The first signal asks to stop, a second one what is being waited for, a third one forces the end. */
+/** The first signal asks to stop, a second one what is being waited for, a third one forces the end; or the second already. */
 
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 const SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -9,6 +9,8 @@ export interface StopHandlers {
   /** Ends the process at once. */
   force(): void;
   say(line: string): void;
+  /** Nobody reads what a second signal would tell: it forces. */
+  forceAtSecond?: boolean;
 }
 
 /** Resolves with the first signal; later ones go to the handlers. `dispose` gives the signals back. */
@@ -24,7 +26,7 @@ export function listenForStop(handlers: StopHandlers): {
   const listen = (signal: StopSignal) => {
     count += 1;
     if (count === 1) first(signal);
-    else if (count === 2)
+    else if (count === 2 && !handlers.forceAtSecond)
       handlers.say(`Still stopping: ${handlers.waitingFor()}. Once more gives up on it.`);
     else handlers.force();
   };

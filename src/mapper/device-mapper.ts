@@ -9,7 +9,7 @@ import type { IoCounts } from '../core/statistics.ts';
 import type { OpenedDevice, RowSpec, Table } from '../core/table.ts';
 import { createTargetRegistry, type TargetType } from '../core/target.ts';
 import { nbdKind } from '../devices/nbd/kind.ts';
-import { DeviceStore } from '../devices/store.ts';
+import { DeviceStore, type OpenLeaf } from '../devices/store.ts';
 import { targets as builtInTargets } from '../targets/index.ts';
 import {
   joinedRows,
@@ -221,6 +221,11 @@ export class DeviceMapper implements AsyncDisposable {
     options: { sector?: number } = {},
   ): Promise<string | undefined> {
     return this.engine.get(name).message(options.sector ?? 0, words);
+  }
+
+  /** Files, block nodes, memory and remote disks that tables have open now. */
+  leaves(): OpenLeaf[] {
+    return this.#store.list();
   }
 
   /** What each row's target says about itself. */

@@ -15,6 +15,8 @@ import { type MapperExportsOptions, mapperExports } from './mapper-exports.ts';
 export interface ServeNbdOptions extends MapperExportsOptions {
   /** Unix socket; of several paths the first on which no other server answers. */
   socketPath?: string | readonly string[];
+  /** A Unix socket at `path` that is listened on already, e.g. by systemd. */
+  listening?: { fd: number; path: string };
   /** TCP, with `host` (default `localhost`) or `port` (default 10809; 0: any free one). */
   host?: string;
   port?: number;
@@ -109,7 +111,11 @@ export class NbdService implements AsyncDisposable {
 
   /** Called by `serveNbd`. */
   async listen(options: ServeNbdOptions): Promise<void> {
-    const { socketPath, host, port, insecure = false } = options;
+    const { socketPath, listening, host, port, insecure = false } = options;
+    if (listening !== undefined) {
+      await this.#server.listenDescriptor(listening.fd);
+      this.#addresses.push({ kind: 'unix', path: resolve(listening.path) });
+    }
     if (socketPath !== undefined) {
       const path = await this.#listenUnix([socketPath].flat());
       this.#addresses.push({ kind: 'unix', path });

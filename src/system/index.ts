@@ -7,6 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import { type BlockCalls, createBlockCalls } from './block-calls.ts';
+import { type ControlCalls, createControlCalls } from './control-calls.ts';
 import { createDescriptorCalls, type DescriptorCalls } from './descriptor-calls.ts';
 import { createFileCalls, type FileCalls } from './file-calls.ts';
 import { createFuseCalls, type FuseCalls } from './fuse-calls.ts';
@@ -23,6 +24,7 @@ export interface System {
   readonly space: SpaceCalls;
   readonly locks: LockCalls;
   readonly blocks: BlockCalls;
+  readonly control: ControlCalls;
   readonly fuse: FuseCalls;
 }
 
@@ -50,6 +52,7 @@ function load(): System | null {
     space: createSpaceCalls(raw),
     locks: createLockCalls(raw),
     blocks: createBlockCalls(raw),
+    control: createControlCalls(raw),
     fuse: createFuseCalls(raw),
   };
 }

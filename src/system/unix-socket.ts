@@ -67,7 +67,7 @@ export function listenError(address: string, error: unknown): DmError {
   return new DmError(errnoName(errno) as ErrnoName, message, { cause: error });
 }
 
-function somebodyAnswers(path: string): Promise<boolean> {
+export function somebodyAnswers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     socket.once('connect', () => {

@@ -10,6 +10,7 @@ import {
   encodeRequest,
   replyShape,
 } from '../protocol/frames.ts';
+import { replyError } from './messages.ts';
 import type { IoctlCall, Transport } from './transport.ts';
 
 export interface SocketTransportOptions {
@@ -67,6 +68,12 @@ class SocketTransport implements Transport {
 
   daemon(request: Uint8Array): Promise<ControlReply> {
     return this.#request(DAEMON_REQUEST, request);
+  }
+
+  async nextEvent(signal?: AbortSignal): Promise<void> {
+    const request = Buffer.from(JSON.stringify({ method: 'poll' }));
+    const reply = await this.#request(DAEMON_REQUEST, request, signal);
+    if (reply.errno !== 0) throw replyError(reply);
   }
 
   another(): Promise<Transport> {

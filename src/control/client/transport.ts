@@ -16,6 +16,8 @@ export interface Transport {
   ioctl(call: IoctlCall): Promise<ControlReply>;
   /** A JSON request to the daemon. */
   daemon(request: Uint8Array): Promise<ControlReply>;
+  /** Resolves at the first event since DEV_ARM_POLL. Rejects with EINTR when the signal aborts. */
+  nextEvent(signal?: AbortSignal): Promise<void>;
   /** The same mapper by another way, for a call that may wait for long. */
   another(): Promise<Transport>;
   close(): Promise<void>;

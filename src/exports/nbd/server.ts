@@ -7,12 +7,12 @@ import { DmError } from '../../base/errors.ts';
 import { Op, recycleBio, takeBio } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
 import { MAX_PAYLOAD_BYTES } from '../../protocols/nbd/constants.ts';
+import { listenError, prepareUnixSocket, withPrivateMode } from '../../system/unix-socket.ts';
 import { type AdoptHook, Connection, type ConnectionStatus } from './connection.ts';
 import type { ExportSource } from './exports.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { NegotiationOptions } from './negotiation.ts';
 import { type TlsOptions, TlsStarter } from './tls.ts';
-import { listenError, prepareUnixSocket, withPrivateMode } from '../../system/unix-socket.ts';
 
 const MIB = 1024 * 1024;
 
@@ -112,6 +112,11 @@ export class NbdServer {
     await this.#listen(path, (listener) => {
       withPrivateMode(() => listener.listen({ path }));
     });
+  }
+
+  /** Takes over a Unix socket that somebody else, such as systemd, listens on. Throws DmError. */
+  async listenDescriptor(fd: number): Promise<void> {
+    await this.#listen(`descriptor ${fd}`, (listener) => listener.listen({ fd }));
   }
 
   /**

@@ -1,0 +1,20 @@
+/** The only list of JSON methods. docs/control-protocol.md describes each. */
+
+import { devicesMethod } from './devices-method.ts';
+import { mountMethod, unmountMethod } from './fuse-method.ts';
+import type { DaemonMethod } from './methods.ts';
+import { pollMethod } from './poll-method.ts';
+import { statusMethod } from './status-method.ts';
+import { stopMethod } from './stop-method.ts';
+import { procMethod, sysfsMethod } from './sysfs-method.ts';
+
+export const daemonMethods: Readonly<Record<string, DaemonMethod>> = {
+  devices: devicesMethod,
+  mount: mountMethod,
+  poll: pollMethod,
+  proc: procMethod,
+  status: statusMethod,
+  stop: stopMethod,
+  sysfs: sysfsMethod,
+  unmount: unmountMethod,
+};
