@@ -46,7 +46,7 @@ export class DeviceIndex {
     return this.#byName.get(device.name) === device;
   }
 
-  /** The number asked for, or else the lowest that is free. */
+  /** The number asked for, or else the lowest that is free. ENXIO is what the kernel answers when it cannot be had. */
   takeMinor(wanted?: number): number {
     const minor = wanted === undefined ? this.#lowestFree() : this.#checkMinor(wanted);
     this.#minors.add(minor);
@@ -60,14 +60,14 @@ export class DeviceIndex {
         `Cannot use minor number ${minor}: expected 0 to ${MINOR_LIMIT - 1}`,
       );
     }
-    if (this.#minors.has(minor)) throw new DmError('EBUSY', `Minor number ${minor} is in use`);
+    if (this.#minors.has(minor)) throw new DmError('ENXIO', `Minor number ${minor} is in use`);
     return minor;
   }
 
   #lowestFree(): number {
     while (this.#minors.has(this.#lowestFreeMinor)) this.#lowestFreeMinor += 1;
     if (this.#lowestFreeMinor >= MINOR_LIMIT) {
-      throw new DmError('EBUSY', `All ${MINOR_LIMIT} minor numbers are in use`);
+      throw new DmError('ENXIO', `All ${MINOR_LIMIT} minor numbers are in use`);
     }
     return this.#lowestFreeMinor;
   }

@@ -11,6 +11,7 @@ import { EventCounter } from './event-counter.ts';
 import { type DeviceWatcher, MappedDevice, type MappedDeviceOptions } from './mapped-device.ts';
 import { type MapperListener, MapperListeners } from './mapper-listener.ts';
 import { checkName, checkUuid } from './names.ts';
+import { SharedOpens } from './shared-opens.ts';
 import { type DeviceOpener, type OpenedDevice, type RowSpec, Table } from './table.ts';
 import type { TargetRegistry } from './target.ts';
 
@@ -46,6 +47,7 @@ export class Mapper {
   readonly major: number;
   readonly #index = new DeviceIndex();
   readonly #loadings = new Set<Loading>();
+  readonly #opens = new SharedOpens();
   readonly #globalEvents = new EventCounter();
   readonly #listeners = new MapperListeners();
   readonly #watcher: DeviceWatcher = {
@@ -168,7 +170,7 @@ export class Mapper {
           );
         }
         below.push(device);
-        return this.open(device);
+        return this.#opens.open(owner, device, mode.readOnly, () => this.open(device));
       },
     };
   }

@@ -112,6 +112,7 @@ async function runCommand(
   if (command.names === 'one' && header.hasName && header.hasUuid) {
     throw new DmError('EINVAL', 'Only supply one of name or uuid');
   }
+  header.terminate();
   if (command.settles) await settle();
   await command.run!(call);
 }

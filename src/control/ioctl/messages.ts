@@ -8,6 +8,7 @@ import { HEADER_BYTES } from '../protocol/header.ts';
 import { decodeMessage, encodeText } from '../protocol/strings.ts';
 import type { IoctlCall } from './call.ts';
 import { fillStatus, findDevice } from './devices.ts';
+import { handleStatisticsMessage } from './statistics-messages.ts';
 
 export async function sendMessage(call: IoctlCall): Promise<void> {
   const { input, header } = call;
@@ -20,9 +21,9 @@ export async function sendMessage(call: IoctlCall): Promise<void> {
   if (argv.length === 0) throw new DmError('EINVAL', 'Empty message received');
   const release = device.hold();
   try {
-    const answer = await deliver(device, message.sector, argv);
+    const answer = await deliver(device, { ...message, argv, roomBytes });
     fillStatus(call, device);
-    if (answer !== undefined) answerText(call, answer, roomBytes);
+    if (answer !== null) answerText(call, answer, roomBytes);
   } finally {
     release();
   }
@@ -35,18 +36,29 @@ function answerText(call: IoctlCall, text: string, roomBytes: number): void {
   call.answer(payload.length < roomBytes ? payload : null);
 }
 
+interface Message {
+  sector: number;
+  argv: readonly string[];
+  roomBytes: number;
+}
+
+/** null: there is nothing to answer. */
 async function deliver(
   device: MappedDevice,
-  sector: number,
-  argv: readonly string[],
-): Promise<string | undefined> {
-  const name = argv[0]!.toLowerCase();
-  if (name === '@cancel_deferred_remove') {
-    if (argv.length !== 1) {
-      throw new DmError('EINVAL', 'Invalid arguments for @cancel_deferred_remove');
-    }
-    device.deferredRemove = false;
-    return undefined;
+  { sector, argv, roomBytes }: Message,
+): Promise<string | null> {
+  if (argv[0]!.toLowerCase() === '@cancel_deferred_remove') {
+    cancelDeferredRemove(device, argv);
+    return null;
   }
-  return device.message(sector, argv);
+  const statistics = handleStatisticsMessage(device, argv, roomBytes);
+  if (statistics !== undefined) return statistics;
+  return (await device.message(sector, argv)) ?? null;
+}
+
+function cancelDeferredRemove(device: MappedDevice, argv: readonly string[]): void {
+  if (argv.length !== 1) {
+    throw new DmError('EINVAL', 'Invalid arguments for @cancel_deferred_remove');
+  }
+  device.deferredRemove = false;
 }

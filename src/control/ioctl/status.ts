@@ -54,7 +54,8 @@ export function tableDependencies(call: IoctlCall): void {
   fillStatus(call, device);
   const table = askedTable(call, device);
   if (!table) return;
-  const numbers = table.devices.map(({ number }) => number);
+  // The kernel puts each in front of those before.
+  const numbers = table.devices.map(({ number }) => number).reverse();
   call.answer(encodeDependencies(numbers, call.room()));
 }
 

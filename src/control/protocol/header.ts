@@ -128,6 +128,12 @@ export class Header {
     writeNumber64(this.#bytes, Offset.dev, encodeDeviceNumber(number));
   }
 
+  /** Name and uuid end with a NUL at the latest in their last byte. */
+  terminate(): void {
+    this.#bytes[Offset.name + NAME_BYTES - 1] = 0;
+    this.#bytes[Offset.uuid + UUID_BYTES - 1] = 0;
+  }
+
   /** Without a NUL the last byte is one, as the kernel makes it. */
   get name(): string {
     return readText(this.#bytes, Offset.name, Offset.name + NAME_BYTES - 1, 'name');

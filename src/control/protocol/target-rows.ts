@@ -115,11 +115,9 @@ export function encodeRows(rows: Iterable<RowSpec>, roomBytes: number): EncodedR
       break;
     }
     usedBytes = offset + lengthBytes;
-    placed.push({ offset, row, next });
-    if (next > roomBytes) {
-      isFull = true;
-      break;
-    }
+    isFull = next > roomBytes;
+    placed.push({ offset, row, next: isFull ? 0 : next });
+    if (isFull) break;
     offset = next;
   }
   const payload = Buffer.alloc(usedBytes);
