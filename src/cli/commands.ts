@@ -51,6 +51,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     async () => (await import('./dmsetup/target-version-command.ts')).addTargetVersionCommand,
   ),
   version: dmsetup(async () => (await import('./dmsetup/version-command.ts')).addVersionCommand),
+  stats: dmsetup(async () => (await import('./stats/stats-command.ts')).addStatsCommand),
 
   mknodes: dmsetup(async () => (await import('./dmsetup/mknodes-command.ts')).addMknodesCommand),
   udevcreatecookie: dmsetup(
@@ -72,6 +73,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 
   mount: { load: async () => (await import('./mount-command.ts')).addMountCommand },
   umount: { load: async () => (await import('./mount-command.ts')).addUmountCommand },
+
+  exec: { load: async () => (await import('./exec-command.ts')).addExecCommand },
+  shell: { load: async () => (await import('./exec-command.ts')).addShellCommand },
 
   completion: { load: async () => (await import('./completion-command.ts')).addCompletionCommand },
 };
