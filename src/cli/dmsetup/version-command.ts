@@ -1,8 +1,7 @@
 /** `devmapper version`: in dmsetup's form, since scripts look for its two lines. */
 
-import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
-import { addDmsetupCommand, type Invocation } from './command.ts';
+import { packageVersion } from '../version.ts';
+import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { request } from './failure.ts';
 import { print, printJson } from './print.ts';
@@ -19,8 +18,8 @@ Examples:
   devmapper version --kernel    of this kernel's device mapper
 `;
 
-export function addVersionCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addVersionCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'version',
     usage: '',
     summary: 'print the versions of library and driver',
@@ -31,16 +30,11 @@ export function addVersionCommand(program: Command): void {
   });
 }
 
-async function printVersion({ options }: Invocation): Promise<void> {
+export async function printVersion({ options }: Invocation): Promise<void> {
   const library = `${DMSETUP_VERSION} (devmapper ${packageVersion()})`;
   await withClient(options, async (client) => {
     const driver = (await request('version', {}, () => client.version())).join('.');
     if (options.json) printJson({ library: packageVersion(), dmsetup: DMSETUP_VERSION, driver });
     else print(`Library version:   ${library}\nDriver version:    ${driver}\n`);
   });
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

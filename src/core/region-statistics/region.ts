@@ -110,13 +110,11 @@ export class Region {
   /** Lines of `@stats_print` for areas from `firstArea` up to `endArea`. */
   format(firstArea: number, endArea: number, nowMs: number): string {
     const now = this.#inUnit(nowMs);
-    const { start, length, step } = this.spec;
-    const end = start + length;
+    const { start, step } = this.spec;
     let text = '';
     for (let area = firstArea; area < endArea; area += 1) {
-      const areaStart = start + BigInt(area) * step;
-      const areaLength = areaStart + step > end ? end - areaStart : step;
-      text += `${areaStart}+${areaLength} ${this.#areas.format(area, now)}\n`;
+      // The last one too has the length of an area, as in the kernel, even where the region ends before.
+      text += `${start + BigInt(area) * step}+${step} ${this.#areas.format(area, now)}\n`;
     }
     return text;
   }

@@ -1,0 +1,190 @@
+/** `devmapper stats list` and `report`. */
+
+import { sleep, systemClock } from '../../base/clock.ts';
+import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
+import type { Invocation } from '../dmsetup/command.ts';
+import { forEachDevice } from '../dmsetup/devices.ts';
+import { commandFailed } from '../dmsetup/failure.ts';
+import type { DmsetupOptions } from '../dmsetup/options.ts';
+import { NO_DEVICES, print, printJson } from '../dmsetup/print.ts';
+import { Report, type ReportOptions } from '../report/report.ts';
+import { ALL_PROGRAMS, existingName, PROGRAM_ID, StatisticsDevice, type Warn } from './device.ts';
+import { COUNTER_FIELDS, REGION_FIELDS, statisticsFields } from './fields.ts';
+import { type Objects, rowsOf, type StatisticsRow } from './rows.ts';
+import { parseUnits, type Units } from './size-text.ts';
+
+type Kind = 'list' | 'report';
+
+const NS_PER_MS = 1e6;
+const NS_PER_S = 1e9;
+
+const NAMES = 'statsname,group_id,region_id,obj_type';
+const REGION = `${NAMES},region_start,region_len,area_count`;
+const AREAS = 'area_id,area_start,area_len';
+const RATES =
+  'reads_merged_per_sec,writes_merged_per_sec,reads_per_sec,writes_per_sec,' +
+  'read_size_per_sec,write_size_per_sec,avg_request_size,queue_size,util,await,read_await,write_await';
+const RAW =
+  'read_count,reads_merged_count,read_sector_count,read_time,read_ticks,' +
+  'write_count,writes_merged_count,write_sector_count,write_time,write_ticks,' +
+  'in_progress_count,io_ticks,queue_ticks';
+
+/** Without `-o`. */
+function defaultColumns(kind: Kind, options: DmsetupOptions): string {
+  if (kind === 'list') {
+    const about = options.verbose ? `${REGION},${AREAS}` : `${REGION},area_len`;
+    return `${about},${options.histogram ? 'hist_bins,hist_bounds' : 'program_id'}`;
+  }
+  if (options.histogram) {
+    const values = options.relative ? 'hist_percent_bounds' : 'hist_count_bounds';
+    return `${REGION},area_len,util,await,${values}`;
+  }
+  return `${NAMES},${AREAS},${options.raw ? RAW : RATES}`;
+}
+
+/** What gets a row. */
+function chooseObjects(kind: Kind, { area, region, group, verbose }: DmsetupOptions): Objects {
+  const isChosen = area || region || group;
+  const everything = { areas: true, regions: true, groups: true, skipSingleAreas: true };
+  if (kind === 'list' && verbose) return everything;
+  if (kind === 'report' && !isChosen) return everything;
+  if (!isChosen) return { areas: false, regions: true, groups: true, skipSingleAreas: false };
+  return {
+    areas: area ?? false,
+    regions: region ?? false,
+    groups: group ?? false,
+    skipSingleAreas: false,
+  };
+}
+
+export function readUnits(options: DmsetupOptions): Units {
+  const units = parseUnits(options.units ?? 'h');
+  if (units === null) throw commandFailed(['Invalid --units argument.']);
+  return units;
+}
+
+export async function reportStatistics(
+  client: DmClient,
+  invocation: Invocation,
+  kind: Kind,
+  warn: Warn,
+): Promise<void> {
+  const { options } = invocation;
+  const report = openReport(kind, options, readUnits(options));
+  if (report.helped) return;
+  const visitor = new Visitor(client, report, {
+    programId: options.allprograms ? ALL_PROGRAMS : (options.programid ?? PROGRAM_ID),
+    objects: chooseObjects(kind, options),
+    needsCounters: kind === 'report' || report.uses(COUNTER_FIELDS),
+    intervalNs: (options.interval ?? 1) * NS_PER_S,
+    warn,
+  });
+  const times = repetitions(options);
+  for (let time = 1; time <= times; time += 1) {
+    const count = await forEachDevice(
+      client,
+      { ...invocation, options: withoutSelect(options) },
+      (device) => visitor.visit(device),
+      { everyDevice: true },
+    );
+    if (options.json) printJson(report.objects());
+    else {
+      if (count === 0) print(NO_DEVICES);
+      report.end();
+    }
+    if (time < times) await visitor.waitForNext(options.json ?? false);
+  }
+}
+
+/** `--select` is about rows here. */
+function withoutSelect(options: DmsetupOptions): DmsetupOptions {
+  const { select, ...others } = options;
+  return others;
+}
+
+function repetitions({ count, interval }: DmsetupOptions): number {
+  if (count) return count;
+  return count === undefined && interval === undefined ? 1 : Number.POSITIVE_INFINITY;
+}
+
+function openReport(kind: Kind, options: DmsetupOptions, units: Units): Report<StatisticsRow> {
+  const aligned = !options.noheadings;
+  const fields = statisticsFields({ units, timeSuffix: !options.notimesuffix, aligned });
+  const groupsOfAll = kind === 'list' ? [REGION_FIELDS] : [COUNTER_FIELDS, REGION_FIELDS];
+  const shape = { fields, groupsOfAll, columns: defaultColumns(kind, options), sort: '' };
+  return new Report(shape, reportOptions(options), {
+    out: print,
+    error: (text) => process.stderr.write(text),
+  });
+}
+
+function reportOptions(options: DmsetupOptions): ReportOptions {
+  const { options: fields, sort, select: selection, separator } = options;
+  return {
+    ...(fields !== undefined && { fields }),
+    ...(sort !== undefined && { sort }),
+    ...(selection !== undefined && { selection }),
+    ...(separator !== undefined && { separator }),
+    noheadings: options.noheadings ?? false,
+    nameprefixes: options.nameprefixes ?? false,
+    unquoted: options.unquoted ?? false,
+    rows: options.rows ?? false,
+  };
+}
+
+interface VisitorOptions {
+  programId: string;
+  objects: Objects;
+  needsCounters: boolean;
+  intervalNs: number;
+  warn: Warn;
+}
+
+/** Reads devices into a report, and knows how long it took since it read them last. */
+class Visitor {
+  readonly #client: DmClient;
+  readonly #report: Report<StatisticsRow>;
+  readonly #options: VisitorOptions;
+  #startMs: number | null = null;
+  #lastMs: number | null = null;
+  /** Before the first reading nobody knows how long was counted: as long as was asked for. */
+  #intervalNs: bigint;
+  #isNewInterval = false;
+
+  constructor(client: DmClient, report: Report<StatisticsRow>, options: VisitorOptions) {
+    this.#client = client;
+    this.#report = report;
+    this.#options = options;
+    this.#intervalNs = BigInt(options.intervalNs);
+  }
+
+  async visit(selector: DeviceSelector): Promise<void> {
+    const { programId, objects, needsCounters, warn } = this.#options;
+    await existingName(this.#client, selector);
+    const device = await StatisticsDevice.read(this.#client, selector, programId, warn);
+    if (device.regions.size === 0) return;
+    if (needsCounters) {
+      await device.takeCounters();
+      this.#measureInterval();
+    }
+    for (const row of rowsOf(device, objects, this.#intervalNs)) this.#report.add(row);
+  }
+
+  #measureInterval(): void {
+    const nowMs = systemClock.nowMs();
+    this.#startMs ??= nowMs;
+    if (this.#lastMs !== null && this.#isNewInterval)
+      this.#intervalNs = BigInt(Math.max(1, Math.round((nowMs - this.#lastMs) * NS_PER_MS)));
+    if (this.#lastMs === null || this.#isNewInterval) this.#lastMs = nowMs;
+    this.#isNewInterval = false;
+  }
+
+  /** Until the next multiple of the interval, so that readings do not drift. */
+  async waitForNext(isQuiet: boolean): Promise<void> {
+    if (!isQuiet) print('\n');
+    const intervalMs = this.#options.intervalNs / NS_PER_MS;
+    const passedMs = systemClock.nowMs() - (this.#startMs ?? systemClock.nowMs());
+    await sleep(systemClock, intervalMs - (intervalMs === 0 ? 0 : passedMs % intervalMs));
+    this.#isNewInterval = true;
+  }
+}
