@@ -3,7 +3,6 @@
  * when there is nothing to do: a look at the times of the sources, about 5 ms.
  */
 
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 
@@ -15,11 +14,15 @@ const sources = ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
 const lockLimitMs = 120_000;
 const pollMs = 100;
 
+/** A folder's own time tells of files that came or went; only sources are looked at one by one. */
 function isNewer(file, thanMs) {
   const stats = fs.statSync(file);
-  if (!stats.isDirectory()) return !file.endsWith('.test.ts') && stats.mtimeMs > thanMs;
   if (stats.mtimeMs > thanMs) return true;
-  return fs.readdirSync(file).some((name) => isNewer(path.join(file, name), thanMs));
+  if (!stats.isDirectory()) return false;
+  return fs.readdirSync(file, { withFileTypes: true }).some((entry) => {
+    const counts = entry.isDirectory() || !entry.name.endsWith('.test.ts');
+    return counts && isNewer(path.join(file, entry.name), thanMs);
+  });
 }
 
 function isStale() {
@@ -62,6 +65,8 @@ function isAbandoned() {
 }
 
 function compile() {
+  // Loaded only when there is something to do: every command comes by here.
+  const { spawnSync } = require('node:child_process');
   const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   if (!fs.existsSync(compiler)) {
     throw new Error(`Cannot build devmapper: ${compiler} is missing; run "npm ci" in ${root}`);

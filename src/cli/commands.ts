@@ -4,16 +4,16 @@
  */
 
 import type { Command } from 'commander';
+import type { CommandHost } from './dmsetup/command.ts';
 
 type AddCommand = (program: Command) => void;
+type AddDmsetup = (host: CommandHost) => void;
 
-interface CommandEntry {
+export type CommandEntry =
   /** Reads its words as dmsetup does: options anywhere, also before the command, long names cut short. */
-  dmsetup?: true;
-  load(): Promise<AddCommand>;
-}
+  { dmsetup: true; load(): Promise<AddDmsetup> } | { dmsetup?: false; load(): Promise<AddCommand> };
 
-function dmsetup(load: () => Promise<AddCommand>): CommandEntry {
+function dmsetup(load: () => Promise<AddDmsetup>): CommandEntry {
   return { dmsetup: true, load };
 }
 

@@ -9,9 +9,9 @@ import { readTab } from '../daemon/tab.ts';
 import { stateFolder, statePaths } from '../system/state-folder.ts';
 import type { DaemonCommandOptions } from './daemon-command.ts';
 import { because, FAILURE_STATUS } from './failure.ts';
-import { version } from './main.ts';
 import { networkOptions } from './serve-listen.ts';
 import { listenForStop } from './stop-signals.ts';
+import { packageVersion } from './version.ts';
 
 const LOG_FD = 2;
 
@@ -60,7 +60,7 @@ async function start(
     folder,
     log,
     nbd,
-    version: version(),
+    version: packageVersion(),
     lockImages: options.lock,
     ...(options.fuse && { fuse: true }),
     ...(tabFile && { tab: tabFile }),

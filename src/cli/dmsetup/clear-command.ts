@@ -1,16 +1,15 @@
 /** `devmapper clear`. */
 
-import type { Command } from 'commander';
 import { changeDevices } from './change.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS } from './command.ts';
 
 const HELP = `
 Examples:
   devmapper clear disk    forget the table that "load" has put there and "resume" has not taken
 `;
 
-export function addClearCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addClearCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'clear',
     usage: '<device>',
     summary: 'drop the inactive table of a device',

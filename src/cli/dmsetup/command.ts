@@ -1,18 +1,11 @@
 /**
- * A command of dmsetup's: how it is declared, and how its words become a call. Its options are declared to commander for help, completion and
- * the man page only; they are read as dmsetup reads them (see getopt.ts).
+ * A command of dmsetup's: how it is declared, and how its words become a call. Its words are read as dmsetup reads them (see getopt.ts);
+ * commander knows of them for help, completion and man pages only, and is not even loaded to run them.
  */
 
-import { type Command, Option } from 'commander';
 import { DmsetupFailure } from './failure.ts';
 import { parseWords } from './getopt.ts';
-import {
-  collectOptions,
-  type DmsetupOptions,
-  OPTIONS,
-  type OptionName,
-  optionSpec,
-} from './options.ts';
+import { collectOptions, type DmsetupOptions, OPTIONS, type OptionName } from './options.ts';
 
 export interface Invocation {
   operands: string[];
@@ -35,31 +28,28 @@ export interface DmsetupCommand {
   run(invocation: Invocation): Promise<void> | void;
 }
 
-/** Of every command: `help` is commander's own. */
-const COMMON: readonly OptionName[] = ['kernel'];
 /** How a device is named without its name. */
 export const DEVICE_OPTIONS = ['uuid', 'major', 'minor'] as const satisfies OptionName[];
 
-export function addDmsetupCommand(program: Command, command: DmsetupCommand): void {
-  const declared = program
-    .command(command.name)
-    .description(command.summary)
-    .usage(command.usage)
-    .argument('[words...]')
-    .helpOption('-h, --help', 'print help')
-    .addHelpText('after', `\n${command.help.trim()}`)
-    .action((words: string[]) => runCommand(command, words));
-  if (command.alias !== undefined) declared.alias(command.alias);
-  for (const name of [...command.options, ...COMMON]) declared.addOption(commanderOption(name));
+/** Where commands are declared: commander's program (see program.ts), or just whoever runs one. */
+export interface CommandHost {
+  declare(command: DmsetupCommand): void;
 }
 
-function commanderOption(name: OptionName): Option {
-  const { long, short, value, purpose } = optionSpec(name);
-  const flags = short === undefined ? `--${long}` : `-${short[0]}, --${long}`;
-  return new Option(value === undefined ? flags : `${flags} <${value}>`, purpose);
+export function addDmsetupCommand(host: CommandHost, command: DmsetupCommand): void {
+  host.declare(command);
 }
 
-async function runCommand(command: DmsetupCommand, words: readonly string[]): Promise<void> {
+/** Runs the command that `add` declares; `words` are the line without its name. */
+export async function runDmsetupCommand(
+  name: string,
+  add: (host: CommandHost) => void,
+  words: readonly string[],
+): Promise<void> {
+  const declared: DmsetupCommand[] = [];
+  add({ declare: (command) => declared.push(command) });
+  const command = declared.find((each) => each.name === name || each.alias === name);
+  if (!command) throw new Error(`Nothing declares the command ${name}`);
   const { options, operands } = parseWords(words, OPTIONS);
   const invocation = { operands, options: collectOptions(options) };
   const [fewest, most] = command.operands;
@@ -74,15 +64,9 @@ function wrongOperands({ name, usage }: DmsetupCommand): DmsetupFailure {
   ]);
 }
 
-/**
- * What commander is given for a line that names a dmsetup command: the command, and everything else as if it were operands.
- * null: the line asks for help.
- */
-export function withoutOptions(leading: readonly string[], rest: readonly string[]): string[] {
-  const [name = '', ...behind] = rest;
-  const words = [...leading, ...behind];
-  const asksForHelp = parseWords(words, OPTIONS).options.some(({ spec }) => spec.long === 'help');
-  return asksForHelp ? [name, '--help'] : [name, '--', ...words];
+/** Whether --help or -h is among the words. */
+export function asksForHelp(words: readonly string[]): boolean {
+  return parseWords(words, OPTIONS).options.some(({ spec }) => spec.long === 'help');
 }
 
 /** The options in front of the command's name, and the rest of the line from the name on. */

@@ -1,10 +1,9 @@
 /** `devmapper create`. */
 
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
 import type { ConciseDevice } from '../../control/client/concise.ts';
 import type { DmClient } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { createDevice, type NewDevice } from './create-device.ts';
 import { newName } from './device-argument.ts';
@@ -36,8 +35,8 @@ Examples:
       two devices; "devmapper table --concise" prints what is there in this form
 `;
 
-export function addCreateCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addCreateCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'create',
     usage:
       '<name> [-u <uuid>] [-j <major> -m <minor>] [-r] [--notable|--table <table>|<table_file>]\n       devmapper create --concise [<devices>]',

@@ -1,7 +1,6 @@
 /** `devmapper load`, also called `reload`. */
 
-import type { Command } from 'commander';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { deviceArgument, optionDevice } from './device-argument.ts';
 import { commandFailed, request } from './failure.ts';
@@ -17,8 +16,8 @@ Examples:
   devmapper load disk new.table && devmapper suspend disk && devmapper resume disk
 `;
 
-export function addLoadCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addLoadCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'load',
     alias: 'reload',
     usage: '<device> [--table <table>|<table_file>]',

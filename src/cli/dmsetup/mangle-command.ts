@@ -1,8 +1,7 @@
 /** `devmapper mangle`. */
 
-import type { Command } from 'commander';
 import type { DeviceSelector, DeviceStatus, DmClient } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { forEachDevice } from './devices.ts';
 import { commandFailed, DmsetupFailure, request } from './failure.ts';
@@ -18,8 +17,8 @@ Examples:
   devmapper mangle --manglename none     back to plain names
 `;
 
-export function addMangleCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addMangleCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'mangle',
     usage: '[--manglename {none|hex|auto}] [<device>...]',
     summary: 'rename devices so that their names suit udev',

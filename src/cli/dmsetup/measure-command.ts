@@ -1,7 +1,6 @@
 /** `devmapper measure`. */
 
-import type { Command } from 'commander';
-import { addDmsetupCommand, DEVICE_OPTIONS } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS } from './command.ts';
 import { readOfExisting } from './existing.ts';
 import { printRows } from './table-lines.ts';
 
@@ -10,8 +9,8 @@ Examples:
   devmapper measure disk    what a kernel would report of disk to its integrity measurement (IMA)
 `;
 
-export function addMeasureCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addMeasureCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'measure',
     usage: '[<device>...]',
     summary: 'print what the integrity measurement would record of devices',

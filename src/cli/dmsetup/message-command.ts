@@ -1,7 +1,6 @@
 /** `devmapper message`. */
 
-import type { Command } from 'commander';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { deviceArgument, optionDevice } from './device-argument.ts';
 import { commandFailed, request } from './failure.ts';
@@ -15,8 +14,8 @@ Examples:
   devmapper message disk 0 @stats_list
 `;
 
-export function addMessageCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addMessageCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'message',
     usage: '<device> <sector> <message>',
     summary: 'send a message to a target',

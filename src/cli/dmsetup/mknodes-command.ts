@@ -1,7 +1,6 @@
 /** `devmapper mknodes`. */
 
-import type { Command } from 'commander';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 
 const HELP = `
 There is nothing to do: a mapped device of ours has no node that a kernel could open. It is a file of its name in
@@ -15,8 +14,8 @@ Examples:
 const EXPLANATION =
   'devmapper: no nodes are made: "devmapper mount" shows devices as files, "devmapper exec" as /dev/mapper\n';
 
-export function addMknodesCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addMknodesCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'mknodes',
     usage: '[<device>...]',
     summary: 'accepted: there are no nodes to make',

@@ -1,9 +1,8 @@
 /** `devmapper remove_all`. */
 
-import type { Command } from 'commander';
 import { DmError } from '../../base/errors.ts';
 import type { DmClient } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { loadErrorTable } from './error-table.ts';
 import { commandFailed, DmsetupFailure, request } from './failure.ts';
@@ -18,8 +17,8 @@ Examples:
   devmapper remove_all --deferred    the rest as soon as it is closed
 `;
 
-export function addRemoveAllCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addRemoveAllCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'remove_all',
     usage: '[-f|--force] [--deferred]',
     summary: 'remove every device',

@@ -1,10 +1,9 @@
 /** `devmapper remove`. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
 import { DmError } from '../../base/errors.ts';
 import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { forEachDevice } from './devices.ts';
 import { loadErrorTable } from './error-table.ts';
@@ -26,8 +25,8 @@ Examples:
   devmapper remove --force disk        every I/O fails from now on, then try to remove it
 `;
 
-export function addRemoveCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addRemoveCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'remove',
     usage: '[--deferred] [-f|--force] [--retry] <device>...',
     summary: 'remove devices',

@@ -1,8 +1,7 @@
 /** `devmapper rename`. */
 
-import type { Command } from 'commander';
 import type { DeviceSelector } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { deviceArgument, missingDevice, newName, optionDevice } from './device-argument.ts';
 import { commandFailed, request } from './failure.ts';
@@ -14,8 +13,8 @@ Examples:
   devmapper rename disk --setuuid 3f1e9a    once only: a uuid that is set stays
 `;
 
-export function addRenameCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addRenameCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'rename',
     usage: '<device> [--setuuid] <new_name_or_uuid>',
     summary: 'give a device another name, or a uuid',

@@ -1,8 +1,7 @@
 /** `devmapper resume`. */
 
-import type { Command } from 'commander';
 import { changeDevices } from './change.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS } from './command.ts';
 import { suspendFlags } from './flags.ts';
 
 const HELP = `
@@ -13,8 +12,8 @@ Examples:
   devmapper load disk new.table && devmapper resume disk    swap the table of a device in use
 `;
 
-export function addResumeCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addResumeCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'resume',
     usage:
       '[--noflush] [--nolockfs] [--addnodeonresume|--addnodeoncreate] [--readahead {[+]<sectors>|auto|none}] <device>...',

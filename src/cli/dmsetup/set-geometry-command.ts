@@ -1,8 +1,7 @@
 /** `devmapper setgeometry`. */
 
-import type { Command } from 'commander';
 import { DmError } from '../../base/errors.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { deviceArgument, optionDevice } from './device-argument.ts';
 import { request } from './failure.ts';
@@ -12,8 +11,8 @@ Examples:
   devmapper setgeometry disk 1024 255 63 0    cylinders, heads, sectors of a track, first sector
 `;
 
-export function addSetGeometryCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addSetGeometryCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'setgeometry',
     usage: '<device> <cyl> <head> <sect> <start>',
     summary: 'set what a device tells of cylinders, heads and sectors',

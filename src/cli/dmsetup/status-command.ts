@@ -1,8 +1,7 @@
 /** `devmapper status`. */
 
-import type { Command } from 'commander';
 import type { DeviceSelector, DmClient, TableReply } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS } from './command.ts';
 import { readOfExisting } from './existing.ts';
 import { commandFailed } from './failure.ts';
 import type { DmsetupOptions } from './options.ts';
@@ -17,8 +16,8 @@ Examples:
   devmapper status --json disk
 `;
 
-export function addStatusCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addStatusCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'status',
     usage: '[--noflush] [--inactive] [--target <target_type>] [<device>...]',
     summary: 'print how the targets of devices are',

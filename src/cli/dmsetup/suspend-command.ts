@@ -1,8 +1,7 @@
 /** `devmapper suspend`. */
 
-import type { Command } from 'commander';
 import { changeDevices } from './change.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS } from './command.ts';
 import { suspendFlags } from './flags.ts';
 
 const HELP = `
@@ -13,8 +12,8 @@ Examples:
   devmapper suspend --noflush disk    targets may hand back what they cannot finish; it waits too
 `;
 
-export function addSuspendCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addSuspendCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'suspend',
     usage: '[--noflush] [--nolockfs] <device>...',
     summary: 'hold the I/O of devices',

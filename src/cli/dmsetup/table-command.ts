@@ -1,8 +1,7 @@
 /** `devmapper table`. */
 
-import type { Command } from 'commander';
 import type { DeviceSelector, DmClient, TableReply } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { forEachDevice } from './devices.ts';
 import { request } from './failure.ts';
@@ -22,8 +21,8 @@ Examples:
   devmapper table --json
 `;
 
-export function addTableCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addTableCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'table',
     usage: '[--concise] [--inactive] [--target <target_type>] [--showkeys] [<device>...]',
     summary: 'print tables',

@@ -1,8 +1,7 @@
 /** `devmapper target-version`. */
 
-import type { Command } from 'commander';
 import type { TargetVersion } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { request } from './failure.ts';
 import { print, printJson } from './print.ts';
@@ -12,8 +11,8 @@ Examples:
   devmapper target-version linear striped
 `;
 
-export function addTargetVersionCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addTargetVersionCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'target-version',
     usage: '<target>...',
     summary: 'print the versions of target types',

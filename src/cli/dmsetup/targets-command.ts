@@ -1,8 +1,7 @@
 /** `devmapper targets`: the target types of the mapper, as dmsetup prints them; with -v what each is for, which dmsetup does not know. */
 
-import type { Command } from 'commander';
 import type { TargetVersion } from '../../control/client/dm-client.ts';
-import { addDmsetupCommand, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { request } from './failure.ts';
 import type { DmsetupOptions } from './options.ts';
@@ -16,8 +15,8 @@ Examples:
   devmapper targets --json     the same for programs
 `;
 
-export function addTargetsCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addTargetsCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'targets',
     usage: '',
     summary: 'list the target types and their versions',

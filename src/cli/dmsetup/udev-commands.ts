@@ -1,8 +1,7 @@
 /** The commands about udev. No udev watches our devices, so that they print what dmsetup prints without one. */
 
 import { readSync } from 'node:fs';
-import type { Command } from 'commander';
-import { addDmsetupCommand, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
 import { commandFailed } from './failure.ts';
 import { print, printJson } from './print.ts';
 import { COOKIE_MAGIC, flagLines, parseCookie } from './udev-cookie.ts';
@@ -14,8 +13,8 @@ const COOKIES_HEADING =
   'Cookie       Semid      Value      Last semop time           Last change time\n';
 const PREFIX = `${COOKIE_MAGIC} (0x${COOKIE_MAGIC.toString(16)})`;
 
-export function addUdevCreateCookieCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addUdevCreateCookieCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'udevcreatecookie',
     usage: '',
     summary: 'accepted: there is no udev to wait for',
@@ -26,8 +25,8 @@ export function addUdevCreateCookieCommand(program: Command): void {
   });
 }
 
-export function addUdevReleaseCookieCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addUdevReleaseCookieCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'udevreleasecookie',
     usage: '[<cookie>]',
     summary: 'accepted: there is no udev to wait for',
@@ -42,8 +41,8 @@ export function addUdevReleaseCookieCommand(program: Command): void {
   });
 }
 
-export function addUdevFlagsCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addUdevFlagsCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'udevflags',
     usage: '<cookie>',
     summary: 'print the flags in a cookie',
@@ -58,8 +57,8 @@ export function addUdevFlagsCommand(program: Command): void {
   });
 }
 
-export function addUdevCompleteCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addUdevCompleteCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'udevcomplete',
     usage: '<cookie>',
     summary: 'accepted: nobody waits for udev',
@@ -73,8 +72,8 @@ export function addUdevCompleteCommand(program: Command): void {
   });
 }
 
-export function addUdevCompleteAllCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addUdevCompleteAllCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'udevcomplete_all',
     usage: '[<age_in_minutes>]',
     summary: 'accepted: nobody waits for udev',
@@ -113,8 +112,8 @@ function answeredYes(): boolean {
   }
 }
 
-export function addUdevCookiesCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addUdevCookiesCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'udevcookies',
     usage: '',
     summary: 'list the cookies that somebody waits for: none',

@@ -1,7 +1,6 @@
 /** `devmapper wait`. */
 
-import type { Command } from 'commander';
-import { addDmsetupCommand, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { deviceArgument, missingDevice, optionDevice } from './device-argument.ts';
 import { request } from './failure.ts';
@@ -16,8 +15,8 @@ Examples:
   devmapper wait -v disk 3  and then print how the device is
 `;
 
-export function addWaitCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addWaitCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'wait',
     usage: '[--noflush] <device> [<event_nr>]',
     summary: 'wait for an event of a device',

@@ -1,7 +1,6 @@
 /** `devmapper wipe_table`. */
 
-import type { Command } from 'commander';
-import { addDmsetupCommand, type Invocation } from './command.ts';
+import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { missingDevice } from './device-argument.ts';
 import { forEachDevice } from './devices.ts';
@@ -16,8 +15,8 @@ Examples:
   devmapper wipe_table --noflush disk    also what waits in it
 `;
 
-export function addWipeTableCommand(program: Command): void {
-  addDmsetupCommand(program, {
+export function addWipeTableCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
     name: 'wipe_table',
     usage: '[-f|--force] [--noflush] [--nolockfs] <device>...',
     summary: 'replace the table of devices by one that fails every I/O',
