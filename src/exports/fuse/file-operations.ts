@@ -84,6 +84,7 @@ async function read(files: OpenFiles, { view, countBytes }: FuseRequest): Promis
   decodeIo(view, countBytes, false, body);
   const file = files.find(body.handle);
   if (file === undefined) return Errno.EBADF;
+  files.noteTransfer(file);
   const lengthBytes = clip(file, body);
   if (lengthBytes > MAX_IO_BYTES) return Errno.EINVAL;
   if (lengthBytes === 0) return emptyReply();
@@ -99,6 +100,7 @@ async function write(files: OpenFiles, request: FuseRequest): Promise<Answer> {
   const file = files.find(body.handle);
   if (file === undefined) return Errno.EBADF;
   if (file.device.readOnly) return Errno.EPERM;
+  files.noteTransfer(file);
   const lengthBytes = clip(file, body);
   if (lengthBytes === 0) return body.lengthBytes === 0 ? writtenReply(0) : Errno.ENOSPC;
   const range = { offsetBytes: body.offsetBytes, lengthBytes };

@@ -17,9 +17,10 @@ import { directoryOperations } from './directory-operations.ts';
 import { fileOperations } from './file-operations.ts';
 import { FuseThread } from './fuse-thread.ts';
 import { mountFuse, openFuseDevice, unmountFuse } from './mount.ts';
-import { NodeTable } from './nodes.ts';
+import { deviceKeyOf, NodeTable } from './nodes.ts';
 import { OpenFiles } from './open-files.ts';
 import { FuseSession } from './session.ts';
+import { StackCopies } from './stack-copies.ts';
 import { ThreadProcess } from './thread-process.ts';
 
 export interface FuseExportOptions {
@@ -28,6 +29,8 @@ export interface FuseExportOptions {
   folder: string;
   /** Threads that take requests. Default: one for each processor, at most 4. */
   threads?: number;
+  /** How long a thread asks an empty queue again before it sleeps; 0: never. Default 50, or 0 with one processor. */
+  spinMicroseconds?: number;
   /** Told of what should not happen. */
   report?: (message: string) => void;
 }
@@ -53,6 +56,7 @@ export class FuseExport {
   readonly #session: FuseSession;
   readonly #files: OpenFiles;
   readonly #threads: readonly FuseThread[];
+  readonly #copies: StackCopies;
   #settleCount = 0;
 
   private constructor(options: FuseExportOptions, system: System, fds: readonly number[]) {
@@ -65,12 +69,17 @@ export class FuseExport {
     });
     const stopObserving = mapper.observe({ removed: (device) => nodes.forget(device) });
     this.folder = folder;
-    this.#files = new OpenFiles(mapper, { opened: () => {}, closed: () => {} });
+    this.#files = new OpenFiles(mapper, {
+      busy: (device, nodeId) => this.#copies.attach(device, deviceKeyOf(nodeId)),
+      closed: (device) => this.#copies.detach(device),
+    });
     this.#session = new FuseSession(
       { ...directoryOperations(nodes), ...fileOperations(nodes, this.#files) },
       report,
     );
-    this.#threads = fds.map((fd) => this.#startThread(system, fd));
+    const spinMicroseconds = options.spinMicroseconds ?? (availableParallelism() > 1 ? 50 : 0);
+    this.#threads = fds.map((fd) => this.#startThread(system, fd, spinMicroseconds));
+    this.#copies = new StackCopies(this.#threads);
     this.ended = this.#end(report).finally(stopObserving);
   }
 
@@ -84,7 +93,7 @@ export class FuseExport {
     return new FuseExport(options, system, fds);
   }
 
-  #startThread(system: System, fuseFd: number): FuseThread {
+  #startThread(system: System, fuseFd: number, spinMicroseconds: number): FuseThread {
     const eventFd = system.descriptors.createEvent({ nonblocking: true });
     const thread = eventFd < 0 ? null : ThreadProcess.start();
     if (thread === null) {
@@ -92,7 +101,7 @@ export class FuseExport {
     }
     const execute = (bytes: Uint8Array, reply: (bytes: Uint8Array | null) => void) =>
       this.#session.execute(bytes, reply);
-    return new FuseThread(thread, { system, fuseFd, eventFd, execute });
+    return new FuseThread(thread, { system, fuseFd, eventFd, spinMicroseconds, execute });
   }
 
   /** When all threads have ended: whoever still had something open has it no more. */

@@ -5,9 +5,12 @@
 
 import { writeSync } from 'node:fs';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { systemClock } from '../../base/clock.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
 import type { System } from '../../system/index.ts';
 import { Gate, Signal } from '../nbd/data-plane/gate.ts';
 import type { FromWorker, StartMessage, ToWorker } from './messages.ts';
+import { StackLink } from './stack-link.ts';
 import type { ThreadProcess } from './thread-process.ts';
 
 export interface FuseThreadOptions {
@@ -15,6 +18,8 @@ export interface FuseThreadOptions {
   /** The thread's own from now on: closed when it is over. */
   fuseFd: number;
   eventFd: number;
+  /** How long it asks an empty queue again before it sleeps. */
+  spinMicroseconds: number;
   /** `reply` must be called once, with null where the kernel expects none. */
   execute(bytes: Uint8Array, reply: (bytes: Uint8Array | null) => void): void;
 }
@@ -27,6 +32,8 @@ export class FuseThread {
   readonly #port: MessagePort;
   readonly #mailbox = new Gate();
   readonly #pings = new Map<number, () => void>();
+  /** By device key. */
+  readonly #links = new Map<number, StackLink>();
   #lastPing = 0;
   #resolveEnded!: (reason: string | null) => void;
   #isEnded = false;
@@ -39,15 +46,18 @@ export class FuseThread {
       this.#resolveEnded = resolve;
     });
     thread.onEnd = (error) => {
-      this.#end(`its thread died: ${error?.message ?? 'no reason given'}`);
+      this.#end(`a thread of the mount died: ${error?.message ?? 'no reason given'}`);
+      // With its queue go the requests it had taken: they fail instead of waiting for ever.
+      this.#closeDescriptors();
     };
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.on('message', (message: FromWorker) => this.#receive(message));
     // The mount alone does not keep the process alive: its owner does.
     port1.unref();
-    const { fuseFd, eventFd } = options;
-    const start: StartMessage = { port: port2, fuseFd, eventFd, mailbox: this.#mailbox.memory };
+    const { fuseFd, eventFd, spinMicroseconds } = options;
+    const mailbox = this.#mailbox.memory;
+    const start: StartMessage = { port: port2, fuseFd, eventFd, mailbox, spinMicroseconds };
     thread.post(start, [port2]);
   }
 
@@ -68,16 +78,50 @@ export class FuseThread {
 
   /** Ends the thread. After it has ended, and when no reply is outstanding. */
   async close(): Promise<void> {
+    this.#closeDescriptors();
+    await this.#thread.end();
+  }
+
+  #closeDescriptors(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     const { system, fuseFd, eventFd } = this.#options;
     system.descriptors.close(fuseFd);
     system.descriptors.close(eventFd);
-    await this.#thread.end();
+  }
+
+  /** From now on the thread does plain reads and writes of the device by itself. Answers the size of what it was given. */
+  attach(key: number, device: MappedDevice): number {
+    if (this.#isEnded || this.#links.has(key)) return 0;
+    const link = new StackLink({
+      device,
+      post: (plan) => this.#port.postMessage({ kind: 'plan', key, plan } satisfies ToWorker),
+      ring: () => this.#ring(),
+    });
+    this.#links.set(key, link);
+    const { plan } = link;
+    this.#post({ kind: 'attach', key, gate: link.gate.memory, plan });
+    link.open();
+    return plan.devices.reduce((sum, { rows }) => sum + rows.length, 0);
+  }
+
+  /** Nobody has the device open here any more. Until the thread is out of it, it cannot be attached again. */
+  async detach(key: number): Promise<void> {
+    const link = this.#links.get(key);
+    if (link === undefined) return;
+    await link.end();
+    this.#post({ kind: 'detach', key });
+    this.#links.delete(key);
   }
 
   #post(message: ToWorker): void {
     if (this.#isEnded) return;
     this.#port.postMessage(message);
+    this.#ring();
+  }
+
+  #ring(): void {
+    if (this.#isEnded) return;
     this.#mailbox.signal(Signal.message);
     this.#options.system.descriptors.eventAdd(this.#options.eventFd, 1);
   }
@@ -85,7 +129,10 @@ export class FuseThread {
   #receive(message: FromWorker): void {
     switch (message.kind) {
       case 'request':
-        this.#options.execute(message.bytes, (reply) => this.#reply(reply));
+        this.#execute(message.bytes, message.id);
+        break;
+      case 'planned':
+        this.#links.get(message.key)?.planned();
         break;
       case 'pong':
         this.#pings.get(message.id)?.();
@@ -95,6 +142,15 @@ export class FuseThread {
         this.#end(message.reason);
         break;
     }
+  }
+
+  #execute(bytes: Uint8Array, id: number | null): void {
+    const startMs = systemClock.nowMs();
+    this.#options.execute(bytes, (reply) => {
+      this.#reply(reply);
+      if (id === null) return;
+      this.#post({ kind: 'answered', id, durationMs: systemClock.nowMs() - startMs });
+    });
   }
 
   /** A reply never waits. It may come too late: the program was killed, or the file system unmounted. */
@@ -112,6 +168,8 @@ export class FuseThread {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#port.close();
+    for (const link of this.#links.values()) link.abandon();
+    this.#links.clear();
     for (const resolve of this.#pings.values()) resolve();
     this.#pings.clear();
     this.#resolveEnded(reason);

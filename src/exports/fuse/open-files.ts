@@ -19,16 +19,21 @@ export interface OpenFile {
 }
 
 export interface OpenFileEvents {
-  /** Somebody opened a device that nobody had open here; the last one closed it. */
-  opened(device: MappedDevice): void;
+  /** So many reads and writes came here that threads had better do them by themselves. Told again after as many more. */
+  busy(device: MappedDevice, nodeId: number): void;
+  /** Nobody has it open here any more. */
   closed(device: MappedDevice): void;
 }
+
+/** Below this, giving threads copies of the stack costs more than it saves: programs that look at a device read a few times. */
+const BUSY_TRANSFERS = 8;
 
 /** What the openers of one device share. */
 interface OpenDevice {
   io: DeviceIo;
   count: number;
   isClaimed: boolean;
+  transferCount: number;
 }
 
 export class OpenFiles {
@@ -78,10 +83,22 @@ export class OpenFiles {
   #share(device: MappedDevice): OpenDevice {
     const known = this.#devices.get(device);
     if (known !== undefined) return known;
-    const shared: OpenDevice = { io: new DeviceIo(device), count: 0, isClaimed: false };
+    const shared: OpenDevice = {
+      io: new DeviceIo(device),
+      count: 0,
+      isClaimed: false,
+      transferCount: 0,
+    };
     this.#devices.set(device, shared);
-    this.#events.opened(device);
     return shared;
+  }
+
+  /** A read or write is done here, on the main thread. */
+  noteTransfer({ device, nodeId }: OpenFile): void {
+    const shared = this.#devices.get(device);
+    if (shared === undefined) return;
+    shared.transferCount += 1;
+    if (shared.transferCount % BUSY_TRANSFERS === 0) this.#events.busy(device, nodeId);
   }
 
   release(handle: number): void {

@@ -22,8 +22,13 @@ parent.on('message', (message: StartMessage | 'end') => {
     parent.close();
     return;
   }
-  const reason = new WorkerMount(message, calls).run();
-  const end: FromWorker = { kind: 'end', reason };
-  message.port.postMessage(end);
-  message.port.close();
+  void serve(message);
 });
+
+/** An exception ends the thread: the main thread hears of that. */
+async function serve(start: StartMessage): Promise<void> {
+  const reason = await new WorkerMount(start, calls).run();
+  const end: FromWorker = { kind: 'end', reason };
+  start.port.postMessage(end);
+  start.port.close();
+}

@@ -102,10 +102,17 @@ export function openReply(handle: number, flags: number): Uint8Array {
   return bytes;
 }
 
-/** To WRITE and COPY_FILE_RANGE. */
+/** To WRITE and COPY_FILE_RANGE: header and body. */
+export const WRITTEN_BYTES = REPLY_HEADER_BYTES + 8;
+
+export function encodeWritten(view: DataView, lengthBytes: number): void {
+  view.setUint32(16, lengthBytes, true);
+  view.setUint32(20, 0, true);
+}
+
 export function writtenReply(lengthBytes: number): Uint8Array {
   const { bytes, view } = createReply(8);
-  view.setUint32(16, lengthBytes, true);
+  encodeWritten(view, lengthBytes);
   return bytes;
 }
 
