@@ -16,6 +16,8 @@ activation {
 	udev_rules = 0
 	verify_udev_operations = 1
 	monitoring = 0
+	process_priority = 0
+	mlock_filter = [ "/", "[", " 0 ", "0" ]
 }
 backup {
 	backup_dir = ${own('backup')}
