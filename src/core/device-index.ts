@@ -9,6 +9,7 @@
 
 import { assert } from '../base/assert.ts';
 import { DmError } from '../base/errors.ts';
+import { FreeNumbers } from './free-numbers.ts';
 import type { MappedDevice } from './mapped-device.ts';
 import { compareNames } from './names.ts';
 
@@ -18,9 +19,7 @@ export class DeviceIndex {
   readonly #byName = new Map<string, MappedDevice>();
   readonly #byUuid = new Map<string, MappedDevice>();
   readonly #byMinor = new Map<number, MappedDevice>();
-  readonly #minors = new Set<number>();
-  /** Every minor number below it is taken. */
-  #lowestFreeMinor = 0;
+  readonly #minors = new FreeNumbers();
   /** Sorted by name; null: to be made anew. */
   #sorted: readonly MappedDevice[] | null = null;
 
@@ -49,7 +48,7 @@ export class DeviceIndex {
   /** The number asked for, or else the lowest that is free. ENXIO is what the kernel answers when it cannot be had. */
   takeMinor(wanted?: number): number {
     const minor = wanted === undefined ? this.#lowestFree() : this.#checkMinor(wanted);
-    this.#minors.add(minor);
+    this.#minors.take(minor);
     return minor;
   }
 
@@ -65,16 +64,13 @@ export class DeviceIndex {
   }
 
   #lowestFree(): number {
-    while (this.#minors.has(this.#lowestFreeMinor)) this.#lowestFreeMinor += 1;
-    if (this.#lowestFreeMinor >= MINOR_LIMIT) {
-      throw new DmError('ENXIO', `All ${MINOR_LIMIT} minor numbers are in use`);
-    }
-    return this.#lowestFreeMinor;
+    const minor = this.#minors.lowest();
+    if (minor < MINOR_LIMIT) return minor;
+    throw new DmError('ENXIO', `All ${MINOR_LIMIT} minor numbers are in use`);
   }
 
   freeMinor(minor: number): void {
-    this.#minors.delete(minor);
-    this.#lowestFreeMinor = Math.min(this.#lowestFreeMinor, minor);
+    this.#minors.release(minor);
   }
 
   add(device: MappedDevice): void {

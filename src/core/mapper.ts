@@ -12,7 +12,13 @@ import { type DeviceWatcher, MappedDevice, type MappedDeviceOptions } from './ma
 import { type MapperListener, MapperListeners } from './mapper-listener.ts';
 import { checkName, checkUuid } from './names.ts';
 import { SharedOpens } from './shared-opens.ts';
-import { type DeviceOpener, type OpenedDevice, type RowSpec, Table } from './table.ts';
+import {
+  type DeviceOpener,
+  type MappedReference,
+  type OpenedDevice,
+  type RowSpec,
+  Table,
+} from './table.ts';
 import type { TargetRegistry } from './target.ts';
 
 /** The major number of mapped devices: 252 is free on common kernels, so their nodes never meet a real driver. */
@@ -180,13 +186,20 @@ export class Mapper {
     const number = /^(\d+):(\d+)$/.exec(operand);
     if (number) return this.#resolveNumber({ major: Number(number[1]), minor: Number(number[2]) });
     const reference = this.#opener.findMapped?.(operand, directory);
-    if (reference && 'number' in reference) return this.#resolveNumber(reference.number);
-    const name = reference?.name ?? /^(?:\/dev\/)?mapper\/(.+)$/.exec(operand)?.[1];
+    const node = reference && this.#numberOf(reference);
+    if (node?.major === this.major) return this.#resolveNumber(node);
+    const mounted = reference && 'name' in reference ? reference.name : undefined;
+    const name = mounted ?? /^(?:\/dev\/)?mapper\/(.+)$/.exec(operand)?.[1];
     if (name === undefined) return undefined;
     const device = this.find(name);
-    if (!device && (reference || !operand.startsWith('/')))
+    if (!device && (mounted !== undefined || !operand.startsWith('/')))
       throw new DmError('ENOENT', `No mapped device is named "${name}"`);
     return device;
+  }
+
+  #numberOf(reference: MappedReference): DeviceNumber | undefined {
+    if ('number' in reference) return reference.number;
+    return 'minor' in reference ? { major: this.major, minor: reference.minor } : undefined;
   }
 
   #resolveNumber(number: DeviceNumber): MappedDevice | undefined {

@@ -45,7 +45,8 @@ export interface OpenMode {
   directory?: string | undefined;
 }
 
-export type MappedReference = { number: DeviceNumber } | { name: string };
+/** `minor`: of the mapper's own major number. */
+export type MappedReference = { number: DeviceNumber } | { minor: number } | { name: string };
 
 export interface OpenedDevice {
   device: BlockDevice;

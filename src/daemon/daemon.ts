@@ -10,6 +10,7 @@ import { type Clock, sleep, systemClock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
 import { type ControlContext, createSession } from '../control/ioctl/index.ts';
 import { ControlServer } from '../control/server/server.ts';
+import { findFreeMajor } from '../devices/free-major.ts';
 import { DeviceMapper } from '../mapper/device-mapper.ts';
 import { type NbdService, type ServeNbdOptions, serveNbd } from '../mapper/serve-nbd.ts';
 import { makeStateFolder, type StatePaths, statePaths } from '../system/state-folder.ts';
@@ -90,6 +91,8 @@ export class Daemon {
     this.startedWallMs = clock.wallMs();
     this.mapper = new DeviceMapper({
       lock: options.lockImages ?? true,
+      major: findFreeMajor(),
+      mountFolder: this.paths.mapper,
       report: (message) => log.warn(message),
     });
     this.stopRequested = new Promise((resolve) => {

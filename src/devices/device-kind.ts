@@ -26,6 +26,8 @@ export interface LeafOptions {
 export interface DeviceKind {
   /** Of the words of a table, unquoted: is this one for this kind? The first kind that says yes gets it. */
   matches(operand: string): boolean;
+  /** Of a kind of paths: the operand without a directory it is relative to. Throws DmError. */
+  absolute?(operand: string, directory: string | undefined): string;
   /** Equal for operands that mean one device, which is then opened once and shared. Throws DmError (ENOENT ...). */
   key(operand: string): string;
   /**

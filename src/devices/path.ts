@@ -1,7 +1,7 @@
 /** What a path or `major:minor` names: a regular file or a block device node, opened here; anything else is refused. */
 
 import { existsSync, fstatSync, readFileSync, type Stats, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { DmError } from '../base/errors.ts';
 import type { DeviceNumber } from '../core/device.ts';
 import { loadSystem, type System } from '../system/index.ts';
@@ -9,6 +9,7 @@ import { createBlockNodeDevice, isReadOnlyNode } from './block-node.ts';
 import { attempt, Descriptor } from './descriptor.ts';
 import type { DeviceKind, LeafDevice, LeafOptions } from './device-kind.ts';
 import { createFileDevice } from './file.ts';
+import { deviceNumberOf } from './node-number.ts';
 
 const NUMBER = /^(\d+):(\d+)$/;
 const URI = /^([a-z][a-z0-9+.-]*):\/\//i;
@@ -17,6 +18,7 @@ const URI = /^([a-z][a-z0-9+.-]*):\/\//i;
 export function createPathKind(system: System | null = loadSystem()): DeviceKind {
   return {
     matches: () => true,
+    absolute: absolutePath,
     key(operand) {
       const path = pathOf(operand);
       return keyOf(
@@ -74,6 +76,14 @@ function openPath(path: string, options: LeafOptions, system: System | null): Le
   }
 }
 
+/** `''` as the directory: the caller has none, or does not say. */
+function absolutePath(operand: string, directory: string | undefined): string {
+  if (directory === undefined || isAbsolute(operand)) return operand;
+  if (NUMBER.test(operand) || URI.test(operand)) return operand;
+  if (directory !== '') return resolve(directory, operand);
+  throw new DmError('ENOENT', `Cannot open "${operand}": expected an absolute path`);
+}
+
 function pathOf(operand: string): string {
   const number = NUMBER.exec(operand);
   if (number) return nodeOf({ major: Number(number[1]), minor: Number(number[2]) });
@@ -104,9 +114,4 @@ function isNodeOf(path: string, { major, minor }: DeviceNumber): boolean {
   if (!stats?.isBlockDevice()) return false;
   const number = deviceNumberOf(stats.rdev);
   return number.major === major && number.minor === minor;
-}
-
-/** As Linux encodes it: 12 bits of major number between 8 low and 12 high bits of the minor number. */
-function deviceNumberOf(rdev: number): DeviceNumber {
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }

@@ -7,11 +7,14 @@
  * - A device that a table may write is never read-only: it is upgraded, or the table is refused.
  */
 
+import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
 import { type DeviceNumber, formatDeviceNumber } from '../core/device.ts';
-import type { DeviceOpener, OpenedDevice } from '../core/table.ts';
+import { FreeNumbers } from '../core/free-numbers.ts';
+import type { DeviceOpener, MappedReference, OpenedDevice, OpenMode } from '../core/table.ts';
 import type { DeviceKind, LeafDevice } from './device-kind.ts';
+import { findMappedPath } from './mapped-path.ts';
 import { memoryKind } from './memory.ts';
 import { createPathKind } from './path.ts';
 
@@ -24,6 +27,8 @@ export interface DeviceStoreOptions {
   clock?: Clock;
   /** Asked before the kinds that are always there: memory, files and block nodes. */
   kinds?: readonly DeviceKind[];
+  /** Where our own FUSE mount is, absolute: what is below it is never opened, it names mapped devices. */
+  mountFolder?: string;
 }
 
 export interface OpenLeaf {
@@ -48,12 +53,15 @@ export class DeviceStore implements DeviceOpener {
   readonly #clock: Clock;
   readonly #kinds: readonly DeviceKind[];
   readonly #entries = new Map<string, Entry>();
-  readonly #minors = new Set<number>();
+  readonly #byNumber = new Map<string, Entry>();
+  readonly #minors = new FreeNumbers();
+  readonly #mountFolder: string | null;
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: DeviceStoreOptions = {}) {
     this.#lock = options.lock ?? true;
     this.#clock = options.clock ?? systemClock;
+    this.#mountFolder = options.mountFolder ?? null;
     this.#kinds = [...(options.kinds ?? []), memoryKind, createPathKind()];
   }
 
@@ -63,9 +71,8 @@ export class DeviceStore implements DeviceOpener {
     await kind.prepare(operand);
   }
 
-  open(operand: string, mode: { readOnly: boolean }): OpenedDevice {
-    const entry =
-      this.#findNumber(operand) ?? this.#share(this.#kindOf(operand), operand, mode.readOnly);
+  open(operand: string, mode: OpenMode): OpenedDevice {
+    const entry = this.#byNumber.get(operand) ?? this.#find(operand, mode);
     if (!mode.readOnly) makeWritable(entry.device);
     entry.userCount += 1;
     let isOpen = true;
@@ -78,6 +85,17 @@ export class DeviceStore implements DeviceOpener {
         if (entry.userCount === 0) this.#close(entry);
       },
     };
+  }
+
+  #find(operand: string, { directory, readOnly }: OpenMode): Entry {
+    const kind = this.#kindOf(operand);
+    return this.#share(kind, kind.absolute?.(operand, directory) ?? operand, readOnly);
+  }
+
+  findMapped(operand: string, directory: string | undefined): MappedReference | undefined {
+    if (operand === '') return undefined;
+    const path = this.#kindOf(operand).absolute?.(operand, directory);
+    return path === undefined ? undefined : findMappedPath(resolve(path), this.#mountFolder);
   }
 
   /** In the order of opening. */
@@ -100,14 +118,6 @@ export class DeviceStore implements DeviceOpener {
     return this.#kinds.find((kind) => kind.matches(operand))!;
   }
 
-  /** A number of ours, as `deps` shows it. */
-  #findNumber(operand: string): Entry | undefined {
-    if (!/^\d+:\d+$/.test(operand)) return undefined;
-    return [...this.#entries.values()].find(
-      ({ device }) => formatDeviceNumber(device.number) === operand,
-    );
-  }
-
   #share(kind: DeviceKind, operand: string, readOnly: boolean): Entry {
     const key = kind.key(operand);
     const known = this.#entries.get(key);
@@ -125,26 +135,27 @@ export class DeviceStore implements DeviceOpener {
         throw readOnlyError(device);
       }
       const entry = { key, device, userCount: 0, numbered: device.number === number };
-      if (!entry.numbered) this.#minors.delete(number.minor);
+      if (!entry.numbered) this.#minors.release(number.minor);
       this.#entries.set(key, entry);
+      this.#byNumber.set(formatDeviceNumber(device.number), entry);
       return entry;
     } catch (error) {
-      this.#minors.delete(number.minor);
+      this.#minors.release(number.minor);
       throw error;
     }
   }
 
   #takeNumber(): DeviceNumber {
-    let minor = 0;
-    while (this.#minors.has(minor)) minor += 1;
-    this.#minors.add(minor);
+    const minor = this.#minors.lowest();
+    this.#minors.take(minor);
     return { major: LEAF_MAJOR, minor };
   }
 
   #close(entry: Entry): void {
     if (this.#entries.get(entry.key) !== entry) return;
     this.#entries.delete(entry.key);
-    if (entry.numbered) this.#minors.delete(entry.device.number.minor);
+    this.#byNumber.delete(formatDeviceNumber(entry.device.number));
+    if (entry.numbered) this.#minors.release(entry.device.number.minor);
     this.#await(entry.device.close());
   }
 

@@ -28,6 +28,10 @@ export interface DeviceMapperOptions {
   lock?: boolean;
   /** Told, in a sentence, when a remote disk is lost, comes back, or may have lost what was written. */
   report?: (message: string) => void;
+  /** Where a FUSE mount shows the devices: a path below it names one. */
+  mountFolder?: string;
+  /** Of the devices' numbers; default 252. One that no driver of this machine has, if nodes are made. */
+  major?: number;
   /** Time, for simulations. */
   clock?: Clock;
 }
@@ -119,11 +123,13 @@ export class DeviceMapper implements AsyncDisposable {
           ...(options.report && { report: options.report }),
         }),
       ],
+      ...(options.mountFolder !== undefined && { mountFolder: options.mountFolder }),
       ...(options.clock && { clock: options.clock }),
     });
     this.engine = new Mapper({
       registry: createTargetRegistry(types),
       opener: this.#store,
+      ...(options.major !== undefined && { major: options.major }),
       ...(options.clock && { clock: options.clock }),
     });
   }
