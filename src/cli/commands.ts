@@ -77,5 +77,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   exec: { load: async () => (await import('./exec-command.ts')).addExecCommand },
   shell: { load: async () => (await import('./exec-command.ts')).addShellCommand },
 
-  completion: { load: async () => (await import('./completion-command.ts')).addCompletionCommand },
+  completion: {
+    load: async () => (await import('./completion/completion-command.ts')).addCompletionCommand,
+  },
 };

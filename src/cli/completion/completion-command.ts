@@ -1,0 +1,32 @@
+/** `devmapper completion SHELL`: a script that completes commands, options, and names of devices, target types and files. */
+
+import { Argument, type Command } from 'commander';
+
+const EXAMPLES = `
+Examples:
+  devmapper completion bash > ~/.local/share/bash-completion/completions/devmapper
+  devmapper completion zsh > "\${fpath[1]}/_devmapper"
+  devmapper completion fish > ~/.config/fish/completions/devmapper.fish`;
+
+type Shell = 'bash' | 'zsh' | 'fish';
+
+export function addCompletionCommand(program: Command): void {
+  program
+    .command('completion')
+    .description('print a completion script for a shell')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('after', EXAMPLES)
+    .action(async (shell: Shell) => {
+      process.stdout.write(await completionScript(shell));
+    });
+}
+
+async function completionScript(shell: Shell): Promise<string> {
+  // The program that runs this knows only of this command.
+  const { createProgram } = await import('../program.ts');
+  const { completedProgram } = await import('./model.ts');
+  const model = completedProgram(await createProgram(null));
+  if (shell === 'fish') return (await import('./fish.ts')).fishScript(model);
+  const { bashScript, zshScript } = await import('./bash.ts');
+  return shell === 'bash' ? bashScript(model) : zshScript(model);
+}

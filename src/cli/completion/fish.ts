@@ -1,0 +1,50 @@
+/** Completion for fish, which shows what each word is for. */
+
+import type { CompletedCommand, CompletedOption, CompletedProgram, Words } from './model.ts';
+
+const FUNCTIONS = `function __devmapper_devices
+  devmapper ls 2>/dev/null | string replace -rf '\\t\\(.*' ''
+end
+function __devmapper_targets
+  devmapper targets 2>/dev/null | string replace -r ' .*' ''
+end`;
+
+export function fishScript({ options, commands }: CompletedProgram): string {
+  const lines = [
+    FUNCTIONS,
+    'complete -c devmapper -f',
+    ...options.map((option) => optionLine(option, '__fish_use_subcommand')),
+    ...commands.flatMap(commandLines),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function commandLines({ names, summary, options, operands }: CompletedCommand): string[] {
+  const when = `__fish_seen_subcommand_from ${names.join(' ')}`;
+  return [
+    ...names.map(
+      (name) => `complete -c devmapper -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
+    ),
+    ...operands.map((words) => `complete -c devmapper -n ${quote(when)}${offer(words)}`),
+    ...options.map((option) => optionLine(option, when)),
+  ];
+}
+
+function optionLine({ long, short, purpose, value }: CompletedOption, when: string): string {
+  const flags = [
+    long === null ? '' : ` -l ${long.replace(/^--/, '')}`,
+    short === null ? '' : ` -s ${short.replace(/^-/, '')}`,
+  ].join('');
+  const needs = value === null ? '' : ` -r${offer(value)}`;
+  return `complete -c devmapper -n ${quote(when)}${flags}${needs} -d ${quote(purpose)}`;
+}
+
+function offer(words: Words): string {
+  if (words.kind === 'files') return ' -F';
+  if (words.kind === 'choices') return ` -a ${quote(words.choices.join(' '))}`;
+  return words.kind === 'nothing' ? '' : ` -a '(__devmapper_${words.kind})'`;
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}
