@@ -167,7 +167,8 @@ class OpenedDevices {
     this.#options = options;
   }
 
-  open(operand: string): BlockDevice {
+  /** One function for all rows. */
+  readonly open = (operand: string): BlockDevice => {
     const known = this.operands.get(operand);
     if (known) return known;
     const { opener, readOnly, directory } = this.#options;
@@ -176,7 +177,7 @@ class OpenedDevices {
     this.operands.set(operand, opened.device);
     if (!this.devices.includes(opened.device)) this.devices.push(opened.device);
     return opened.device;
-  }
+  };
 
   release(): void {
     for (const { release } of this.#opened.splice(0)) release();
@@ -192,20 +193,26 @@ function createRow(
   options: TableOptions,
 ): Row {
   const targetType = checkRow(spec, before, options);
-  const args = new ArgumentReader(words, (operand) => opened.open(operand));
-  const context = {
-    start: spec.start,
-    length: spec.length,
-    open: (operand: string) => opened.open(operand),
-    event: options.onEvent,
-  };
+  const { start, length, params } = spec;
+  const { open } = opened;
+  const args = new ArgumentReader(words, open);
+  const context = { start, length, open, event: options.onEvent };
   try {
     const target = targetType.create(args, context);
     assert(
       target.shift === undefined || !seesMore(target, targetType),
       `${spec.type} declares a shift and wants more than that`,
     );
-    return { ...spec, end: spec.start + spec.length, targetType, target };
+    // Each row's own memory counts: names and functions are shared.
+    return {
+      start,
+      length,
+      type: targetType.name,
+      params,
+      end: start + length,
+      targetType,
+      target,
+    };
   } catch (error) {
     if (error instanceof DmError) throw refusal(spec, error.message, error);
     throw error;
