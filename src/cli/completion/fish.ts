@@ -35,7 +35,7 @@ function optionLine({ long, short, purpose, value }: CompletedOption, when: stri
     long === null ? '' : ` -l ${long.replace(/^--/, '')}`,
     short === null ? '' : ` -s ${short.replace(/^-/, '')}`,
   ].join('');
-  const needs = value === null ? '' : ` -r${offer(value)}`;
+  const needs = value === null ? '' : value.kind === 'files' ? ' -r -F' : ` -x${offer(value)}`;
   return `complete -c devmapper -n ${quote(when)}${flags}${needs} -d ${quote(purpose)}`;
 }
 
