@@ -4,10 +4,11 @@ import { sleep, systemClock } from '../../base/clock.ts';
 import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
 import type { Invocation } from '../dmsetup/command.ts';
 import { forEachDevice } from '../dmsetup/devices.ts';
-import { commandFailed } from '../dmsetup/failure.ts';
+import { commandFailed, DmsetupFailure } from '../dmsetup/failure.ts';
 import type { DmsetupOptions } from '../dmsetup/options.ts';
 import { NO_DEVICES, print, printJson } from '../dmsetup/print.ts';
 import { Report, type ReportOptions } from '../report/report.ts';
+import { ReportError } from '../report/report-error.ts';
 import { ALL_PROGRAMS, existingName, PROGRAM_ID, StatisticsDevice, type Warn } from './device.ts';
 import { COUNTER_FIELDS, REGION_FIELDS, statisticsFields } from './fields.ts';
 import { type Objects, rowsOf, type StatisticsRow } from './rows.ts';
@@ -112,10 +113,13 @@ function openReport(kind: Kind, options: DmsetupOptions, units: Units): Report<S
   const fields = statisticsFields({ units, timeSuffix: !options.notimesuffix, aligned });
   const groupsOfAll = kind === 'list' ? [REGION_FIELDS] : [COUNTER_FIELDS, REGION_FIELDS];
   const shape = { fields, groupsOfAll, columns: defaultColumns(kind, options), sort: '' };
-  return new Report(shape, reportOptions(options), {
-    out: print,
-    error: (text) => process.stderr.write(text),
-  });
+  const sink = { out: print, error: (text: string) => void process.stderr.write(text) };
+  try {
+    return new Report(shape, reportOptions(options), sink);
+  } catch (error) {
+    if (error instanceof ReportError) throw new DmsetupFailure([error.text.trimEnd()]);
+    throw error;
+  }
 }
 
 function reportOptions(options: DmsetupOptions): ReportOptions {
