@@ -74,7 +74,7 @@ https://docs.kernel.org/admin-guide/device-mapper
 export function manPage(program: Command, { version, date }: ManPage): string {
   const commands = program.commands.map(commandSection).join('');
   return [
-    `.TH DEVMAPPER 1 ${quoted(date)} ${quoted(`devmapper ${version}`)}\n`,
+    `.TH DEVMAPPER 1 "${date}" ${quoted(`devmapper ${version}`)}\n`,
     `.SH NAME\ndevmapper \\- the Linux device mapper in user space\n`,
     `.SH SYNOPSIS\n.B devmapper\n.I command\n.RI [ options ]\n.RI [ arguments ]\n`,
     FRONT.replaceAll('--', '\\-\\-'),
@@ -120,19 +120,21 @@ function textBehindOptions(command: Command): string {
 
 /** Blank lines part paragraphs; indented lines keep their form. */
 function paragraphs(source: string): string {
-  if (source === '') return '';
-  let isExample = false;
-  const lines = source.split('\n').flatMap((line) => {
-    const indented = /^\s+\S/.test(line);
-    const change = indented === isExample || line === '' ? [] : [indented ? '.nf' : '.fi\n.PP'];
-    if (line !== '') isExample = indented;
-    return [...change, line === '' ? '.PP' : text(line)];
-  });
-  return `.PP\n${lines.join('\n')}\n${isExample ? '.fi\n' : ''}`;
+  const lines: string[] = [];
+  let keepsForm = false;
+  for (const line of source === '' ? [] : source.split('\n')) {
+    const isIndented = /^\s+\S/.test(line);
+    if (line !== '' && isIndented !== keepsForm) {
+      lines.push(isIndented ? '.nf' : '.fi\n.PP');
+      keepsForm = isIndented;
+    }
+    lines.push(line === '' ? '.PP' : text(line));
+  }
+  return lines.length === 0 ? '' : `.PP\n${lines.join('\n')}\n${keepsForm ? '.fi\n' : ''}`;
 }
 
 function sentence(words: string): string {
-  return `${words[0]?.toUpperCase() ?? ''}${words.slice(1)}.`;
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }
 
 /** Nothing in it is a request or an escape. */
