@@ -67,7 +67,12 @@ export class FuseExport {
       gid: process.getgid?.() ?? 0,
       timeSeconds: Math.floor(systemClock.wallMs() / 1000),
     });
-    const stopObserving = mapper.observe({ removed: (device) => nodes.forget(device) });
+    const stopObserving = mapper.observe({
+      removed: (device) => nodes.forget(device),
+      changed: (device) => {
+        if (this.#files.noticeResize(device)) this.#tellSize(nodes.namesOf(device));
+      },
+    });
     this.folder = folder;
     this.#files = new OpenFiles(mapper, {
       busy: (device, nodeId) => this.#copies.attach(device, deviceKeyOf(nodeId)),
@@ -111,6 +116,14 @@ export class FuseExport {
     this.#files.releaseAll();
     await Promise.race([this.#session.drained(), sleep(systemClock, DRAIN_LIMIT_MS)]);
     await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  /**
+   * The kernel keeps the size of an open file, and believes it for asynchronous reads; it asks for it only when a program does.
+   * So this program asks.
+   */
+  #tellSize(names: readonly string[]): void {
+    for (const name of names) void stat(join(this.folder, name)).catch(() => undefined);
   }
 
   status(): FuseStatus {

@@ -66,6 +66,12 @@ export class NodeTable {
     });
   }
 
+  /** Names that lead to the device now: its file and its block device node. */
+  namesOf(device: MappedDevice): string[] {
+    const hidden = `.node-${device.number.minor}-0-0-`.padEnd(HIDDEN_NAME_BYTES, '.');
+    return device.live === null ? [hidden] : [device.name, hidden];
+  }
+
   /** Devices that are listed. */
   files(): MappedDevice[] {
     return this.#options.mapper.list().filter(({ live }) => live !== null);

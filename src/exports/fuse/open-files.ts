@@ -34,6 +34,8 @@ interface OpenDevice {
   count: number;
   isClaimed: boolean;
   transferCount: number;
+  /** What the kernel was told last. */
+  sizeSectors: number;
 }
 
 export class OpenFiles {
@@ -88,9 +90,18 @@ export class OpenFiles {
       count: 0,
       isClaimed: false,
       transferCount: 0,
+      sizeSectors: device.sizeSectors,
     };
     this.#devices.set(device, shared);
     return shared;
+  }
+
+  /** Whether the device is open and has another size than when that was asked last. */
+  noticeResize(device: MappedDevice): boolean {
+    const shared = this.#devices.get(device);
+    if (shared === undefined || shared.sizeSectors === device.sizeSectors) return false;
+    shared.sizeSectors = device.sizeSectors;
+    return true;
   }
 
   /** A read or write is done here, on the main thread. */
