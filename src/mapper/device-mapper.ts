@@ -2,8 +2,10 @@
 
 import type { Clock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
+import { handleStatisticsMessage } from '../control/ioctl/statistics-messages.ts';
 import { formatDeviceNumber } from '../core/device.ts';
-import type { MappedDevice, SuspendOptions } from '../core/mapped-device.ts';
+import type { SuspendOptions } from '../core/device-options.ts';
+import type { MappedDevice } from '../core/mapped-device.ts';
 import { Mapper } from '../core/mapper.ts';
 import type { IoCounts } from '../core/statistics.ts';
 import type { OpenedDevice, RowSpec, Table } from '../core/table.ts';
@@ -220,13 +222,19 @@ export class DeviceMapper implements AsyncDisposable {
     await this.engine.remove(this.engine.get(name), options);
   }
 
-  /** Sends words to the target that holds `sector` (default 0); resolves with its answer, if it gives one. */
+  /**
+   * Sends words to the target that holds `sector` (default 0), or those of dm-statistics (`@stats_create` ...) to the device;
+   * resolves with the answer, if there is one.
+   */
   async message(
     name: string,
     words: readonly string[],
     options: { sector?: number } = {},
   ): Promise<string | undefined> {
-    return this.engine.get(name).message(options.sector ?? 0, words);
+    const device = this.engine.get(name);
+    const statistics = handleStatisticsMessage(device, words);
+    if (statistics !== undefined) return (await statistics) ?? undefined;
+    return device.message(options.sector ?? 0, words);
   }
 
   /** Files, block nodes, memory and remote disks that tables have open now. */

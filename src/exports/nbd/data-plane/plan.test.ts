@@ -66,3 +66,17 @@ test('leaves a table to the main thread that is too large for a worker', async (
     { start: 0, length: 100_001, type: REMOTE_TYPE, params: '' },
   ]);
 });
+
+test('leaves a device to the main thread whose statistics have regions', async () => {
+  const world = new World({ disks: { A: { sizeSectors: 64 } } });
+  const lower = await world.start('lower', '0 32 linear A 0\n32 32 zero');
+  const upper = await world.start('upper', '0 64 linear mapper/lower 0');
+  const region = { start: 0n, length: 64n, step: 64n, preciseTimestamps: false, bounds: [] };
+  await lower.changeRegions((regions) =>
+    regions.create({ ...region, programId: '-', auxiliaryData: '-' }),
+  );
+  const types = () => buildPlan(upper).plan.devices.map(({ rows }) => rows.map(({ type }) => type));
+  expect(types()).toEqual([[REMOTE_TYPE], ['linear']]);
+  await lower.changeRegions((regions) => regions.delete(0));
+  expect(types()).toEqual([['linear', 'zero'], ['linear']]);
+});
