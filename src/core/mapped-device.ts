@@ -12,44 +12,24 @@ import { DmError, Errno } from '../base/errors.ts';
 import { type Bio, Op } from './bio.ts';
 import { type Bypass, Bypasses } from './bypasses.ts';
 import { type BlockDevice, type DeviceNumber, formatDeviceNumber } from './device.ts';
+import type {
+  DeviceWatcher,
+  Geometry,
+  MappedDeviceOptions,
+  SuspendOptions,
+} from './device-options.ts';
+import { Drain } from './drain.ts';
 import { EventCounter } from './event-counter.ts';
+import { Holders } from './holders.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { Mutex } from './mutex.ts';
 import { RegionStatistics } from './region-statistics/region-statistics.ts';
 import { type IoCounts, IoStatistics, sumStatistics } from './statistics.ts';
 import { REQUEUE, submitToTable } from './submit.ts';
 import type { Table } from './table.ts';
+import { sendTargetMessage } from './target-message.ts';
 
 export type { Bypass } from './bypasses.ts';
-
-export interface SuspendOptions {
-  /** Bios that targets hand back are queued instead of failed, and nothing waits for a flush. */
-  noflush?: boolean;
-}
-
-/** Hears of every change, at once; the mapper tells its listeners. */
-export interface DeviceWatcher {
-  changed(device: MappedDevice): void;
-  /** A table was swapped or an event raised: what poll on the control node reports. */
-  globalEvent(): void;
-}
-
-export interface MappedDeviceOptions {
-  name: string;
-  uuid: string;
-  number: DeviceNumber;
-  clock: Clock;
-  statistics?: IoStatistics;
-  watcher?: DeviceWatcher;
-}
-
-/** As BIOSes count a disk; for programs that ask (HDIO_GETGEO). `startSectors` is where it begins on the whole disk. */
-export interface Geometry {
-  cylinders: number;
-  heads: number;
-  sectors: number;
-  startSectors: number;
-}
 
 export class MappedDevice implements BlockDevice {
   name: string;
@@ -70,19 +50,19 @@ export class MappedDevice implements BlockDevice {
   readonly #resizeListeners = new Set<() => void>();
   readonly #watcher: DeviceWatcher | undefined;
   readonly #events = new EventCounter();
-  /** Who must be done before the device may be torn down: see `hold`. */
-  #holderCount = 0;
-  #unheld: (() => void) | null = null;
+  readonly #holders = new Holders();
   #geometry: Geometry | null = null;
   #live: Table | null = null;
   #inactive: Table | null = null;
   #suspended = false;
   #blocked = false;
   #noflush = false;
+  /** On its way out: nobody finds it any more. `#removed`: its tables are gone. */
+  #leaving = false;
   #removed = false;
   #deferred: Bio[] = [];
   #inFlightCount = 0;
-  #drained: (() => void) | null = null;
+  readonly #drain = new Drain();
 
   constructor(options: MappedDeviceOptions) {
     this.name = options.name;
@@ -180,11 +160,6 @@ export class MappedDevice implements BlockDevice {
     this.#bypasses.release();
   }
 
-  /** Counts what a bypass that goes away had counted; what it had in flight went with it. */
-  #absorb(part: IoStatistics | undefined): void {
-    if (part) this.#statistics.add(part);
-  }
-
   submit(bio: Bio): void {
     if (bio.startMs === 0) bio.startMs = this.#clock.nowMs();
     if (this.#blocked) {
@@ -234,33 +209,19 @@ export class MappedDevice implements BlockDevice {
   }
 
   #checkDrained(): void {
-    if (this.#inFlightCount > 0 || this.#drained === null) return;
-    const drained = this.#drained;
-    this.#drained = null;
-    drained();
+    if (this.#inFlightCount === 0 && this.#drain.isAwaited) this.#drain.finish();
   }
 
   /** Puts `table` into the inactive slot; the one that was there is closed. */
   async load(table: Table): Promise<void> {
     await this.#mutex.run(async () => {
-      this.#checkReplaceable(table);
+      this.#checkPresent();
+      table.checkReplaces(this.#live, this.name);
       const old = this.#inactive;
       this.#inactive = table;
       this.#changed();
       await old?.close();
     });
-  }
-
-  #checkReplaceable(table: Table): void {
-    this.#checkPresent();
-    const immutable = this.#live?.rows[0];
-    if (!this.#live?.hasFeature('immutable') || immutable === undefined) return;
-    if (table.hasFeature('wildcard')) return;
-    if (table.rows.every((row) => row.type === immutable.type)) return;
-    throw new DmError(
-      'EINVAL',
-      `Cannot load table of ${this.name}: can't replace immutable target type ${immutable.type}`,
-    );
   }
 
   #checkPresent(): void {
@@ -290,18 +251,16 @@ export class MappedDevice implements BlockDevice {
     for (const row of this.#live?.rows ?? []) row.target.presuspend?.();
     this.#blocked = true;
     await this.#bypasses.quiesce();
-    await this.#drain();
+    const isDrained = this.#inFlightCount === 0 || (await this.#drain.wait(options.signal));
     this.#noflush = false;
+    if (!isDrained) {
+      for (const row of this.#live?.rows ?? []) row.target.presuspendUndo?.();
+      this.#unblock();
+      throw new DmError('EINTR', `Interrupted while suspending ${this.name}`);
+    }
     this.#suspended = true;
     for (const row of this.#live?.rows ?? []) await row.target.postsuspend?.();
     this.#changed();
-  }
-
-  #drain(): Promise<void> {
-    if (this.#inFlightCount === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-    });
   }
 
   /**
@@ -323,7 +282,7 @@ export class MappedDevice implements BlockDevice {
     if (!this.#suspended) await this.#suspendLocked(options);
     this.#inactive = null;
     try {
-      this.#checkReplaceable(table);
+      table.checkReplaces(this.#live, this.name);
       table.recheck();
     } catch (error) {
       this.#changed();
@@ -351,24 +310,31 @@ export class MappedDevice implements BlockDevice {
   async #run(table: Table): Promise<void> {
     for (const row of table.rows) await row.target.preresume?.();
     this.#suspended = false;
-    this.#blocked = false;
     for (const row of table.rows) row.target.resume?.();
+    this.#unblock();
+    this.#changed();
+  }
+
+  /** Lets I/O run again, first what was queued. */
+  #unblock(): void {
+    this.#blocked = false;
     this.#bypasses.release();
     const deferred = this.#deferred;
     this.#deferred = [];
     for (const bio of deferred) this.submit(bio);
-    this.#changed();
   }
 
   /** Ends everything: queued bios fail, tables are closed. Called by the mapper when nobody has it open. */
   async destroy(): Promise<void> {
+    this.#leaving = true;
     if (this.#live) this.event();
+    this.#events.wake();
+    // Outside the mutex, which a holder may need to come to its end.
+    await this.#holders.gone();
     await this.#mutex.run(async () => {
       if (this.#removed) return;
       if (!this.#suspended) await this.#suspendLocked({ noflush: true });
       this.#removed = true;
-      this.#events.wake();
-      await this.#waitUnheld();
       this.#blocked = false;
       for (const bio of this.#deferred.splice(0)) bio.end(Errno.EIO);
       const [live, inactive] = [this.#live, this.#inactive];
@@ -392,7 +358,9 @@ export class MappedDevice implements BlockDevice {
 
   detachBypass(bypass: Bypass): void {
     if (!this.#bypasses.delete(bypass)) return;
-    this.#absorb(bypass.statistics(this));
+    // What it had in flight went with it.
+    const counted = bypass.statistics(this);
+    if (counted) this.#statistics.add(counted);
   }
 
   /** Calls back after each change of size; returns the function that ends it. */
@@ -410,50 +378,22 @@ export class MappedDevice implements BlockDevice {
 
   /** Resolves as soon as the event counter is above `eventNumber` or the device removed; rejects when `signal` aborts. */
   async waitEvent(eventNumber: number, signal?: AbortSignal): Promise<number> {
-    await this.#events.waitUntil(() => this.eventNumber > eventNumber || this.#removed, signal);
+    await this.#events.waitUntil(() => this.eventNumber > eventNumber || this.#leaving, signal);
     return this.eventNumber;
   }
 
   /** As the kernel's DEV_WAIT: any other number will do. */
   async waitOtherEvent(eventNumber: number, signal: AbortSignal): Promise<void> {
-    await this.#events.waitUntil(() => this.eventNumber !== eventNumber || this.#removed, signal);
+    await this.#events.waitUntil(() => this.eventNumber !== eventNumber || this.#leaving, signal);
   }
 
-  /** Until the function that it returns is called, a removal leaves the tables as they are: somebody still reads them. */
+  /** Until the function that it returns is called, a removal leaves the device as it is: somebody still works with it. */
   hold(): () => void {
-    this.#holderCount += 1;
-    return () => {
-      this.#holderCount -= 1;
-      if (this.#holderCount === 0) this.#unheld?.();
-    };
-  }
-
-  async #waitUnheld(): Promise<void> {
-    while (this.#holderCount > 0) {
-      await new Promise<void>((resolve) => {
-        this.#unheld = resolve;
-      });
-    }
+    return this.#holders.hold();
   }
 
   /** Sends a message to the target at `sector` of the live table. */
-  async message(sector: number, argv: readonly string[]): Promise<string | undefined> {
-    const [name] = argv;
-    if (name === undefined) throw new DmError('EINVAL', 'Empty message received');
-    if (name.startsWith('@'))
-      throw new DmError('EINVAL', `Unsupported message sent to DM core: ${name}`);
-    const table = this.#live;
-    if (!table) throw new DmError('EINVAL', `The device has no table: ${this.name}`);
-    if (sector < 0 || sector >= table.sizeSectors) {
-      throw new DmError(
-        'EINVAL',
-        `Target message sector outside device: ${sector} of ${table.sizeSectors}`,
-      );
-    }
-    const row = table.find(sector);
-    if (!row.target.message) {
-      throw new DmError('EINVAL', `Target type does not support messages: ${row.type}`);
-    }
-    return row.target.message(argv);
+  message(sector: number, argv: readonly string[]): Promise<string | undefined> {
+    return sendTargetMessage(this.#live, this.name, sector, argv);
   }
 }

@@ -133,6 +133,18 @@ export class Table {
     return this.rows.some((row) => row.targetType.features?.includes(feature));
   }
 
+  /** A table of an immutable target is only replaced by one of the same target, or by one that replaces any. */
+  checkReplaces(live: Table | null, deviceName: string): void {
+    const immutable = live?.rows[0];
+    if (!live?.hasFeature('immutable') || immutable === undefined) return;
+    if (this.hasFeature('wildcard')) return;
+    if (this.rows.every((row) => row.type === immutable.type)) return;
+    throw new DmError(
+      'EINVAL',
+      `Cannot load table of ${deviceName}: can't replace immutable target type ${immutable.type}`,
+    );
+  }
+
   async close(): Promise<void> {
     await closeAll(this.rows, this.#opened);
   }

@@ -51,6 +51,8 @@ export interface Target {
   message?(argv: readonly string[]): string | undefined | Promise<string | undefined>;
   /** Life cycle, in the kernel's order; a rejection of `preresume` keeps the device suspended. */
   presuspend?(): void;
+  /** The suspend was given up. */
+  presuspendUndo?(): void;
   postsuspend?(): Promise<void> | void;
   preresume?(): Promise<void> | void;
   resume?(): void;

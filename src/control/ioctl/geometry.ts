@@ -1,7 +1,7 @@
 /** DEV_SET_GEOMETRY: cylinders, heads, sectors and start as a string of four numbers. */
 
 import { DmError } from '../../base/errors.ts';
-import type { Geometry } from '../../core/mapped-device.ts';
+import type { Geometry } from '../../core/device-options.ts';
 import { HEADER_BYTES } from '../protocol/header.ts';
 import { decodeText } from '../protocol/strings.ts';
 import type { IoctlCall } from './call.ts';

@@ -5,10 +5,10 @@ import type { IoctlCall } from './call.ts';
 import { fillStatus, findDevice } from './devices.ts';
 
 export async function suspendDevice(call: IoctlCall): Promise<void> {
-  const { header } = call;
+  const { header, signal } = call;
   const isSuspend = header.has(Flag.suspend);
   const device = findDevice(call);
-  const options = { noflush: header.has(Flag.noflush) };
+  const options = { noflush: header.has(Flag.noflush), signal };
   if (isSuspend) {
     await device.suspend(options);
   } else {
