@@ -15,7 +15,7 @@ export interface DaemonMethodContext {
 
 export type DaemonParams = Readonly<Record<string, unknown>>;
 
-/** What it returns goes back as JSON; an error goes back as errno and reason. */
+/** What it returns goes back as JSON, bytes as they are; an error goes back as errno and reason. */
 export type DaemonMethod = (params: DaemonParams, context: DaemonMethodContext) => unknown;
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
@@ -34,7 +34,8 @@ export async function answerDaemonRequest(
       throw new DmError('ENOTSUP', `No daemon method "${method}", expected one of ${known}`);
     }
     const result = (await run(params, context)) ?? null;
-    return { errno: 0, buffer: Buffer.from(JSON.stringify(result)), reason: '' };
+    const bytes = result instanceof Uint8Array ? result : Buffer.from(JSON.stringify(result));
+    return { errno: 0, buffer: bytes, reason: '' };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { errno: errnoOf(error), buffer: new Uint8Array(0), reason };

@@ -51,8 +51,11 @@ export const sysfsMethod: DaemonMethod = (_params, { daemon }) => {
   return { major: engine.major, devices };
 };
 
-export const procMethod: DaemonMethod = (params, { daemon }) => {
-  const path = stringParam(params, 'path') ?? '';
+/** Answers the text itself, for a client in C. */
+export const procMethod: DaemonMethod = (params, { daemon }) =>
+  Buffer.from(procFile(stringParam(params, 'path') ?? '', daemon));
+
+function procFile(path: string, daemon: Daemon): string {
   const { major } = daemon.mapper.engine;
   switch (path) {
     case '/proc/devices':
@@ -64,7 +67,7 @@ export const procMethod: DaemonMethod = (params, { daemon }) => {
     default:
       return mountTable(path, daemon);
   }
-};
+}
 
 /** Only files that say nothing else, of any process: they are everybody's to read. */
 function mountTable(path: string, daemon: Daemon): string {

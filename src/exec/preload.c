@@ -18,7 +18,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/blkpg.h>
 #include <linux/blkzoned.h>
 #include <linux/fs.h>
@@ -34,8 +33,6 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -47,8 +44,7 @@ _Static_assert(sizeof(long) == 8, "64-bit systems only: stat and stat64 are take
 /* ---- The world: what the environment says --------------------------------------------------------------------- */
 
 static struct {
-    bool active;
-    bool private_view;
+    bool active, private_view;
     unsigned major;
     char folder[512];
     size_t folder_length;
@@ -66,15 +62,11 @@ __attribute__((constructor)) static void read_environment(void) {
 }
 
 /* The next library's function of that name; found at the first call. */
-static void *find_real(const char *name, void **known) {
-    void *address = __atomic_load_n(known, __ATOMIC_RELAXED);
-    if (address == NULL) {
-        address = dlsym(RTLD_NEXT, name);
-        __atomic_store_n(known, address, __ATOMIC_RELAXED);
-    }
-    return address;
-}
-#define REAL(name) ({ static void *known; (__typeof__(&name))find_real(#name, &known); })
+#define REAL(name) ({ \
+    static void *known; \
+    void *real = __atomic_load_n(&known, __ATOMIC_RELAXED); \
+    if (real == NULL) __atomic_store_n(&known, real = dlsym(RTLD_NEXT, #name), __ATOMIC_RELAXED); \
+    (__typeof__(&name))real; })
 
 /* Everything else goes straight to the kernel, so that nothing here can call itself. */
 #define kernel(...) REAL(syscall)(__VA_ARGS__)
@@ -82,9 +74,9 @@ static void *find_real(const char *name, void **known) {
 /* Programs built for 64-bit offsets call these by the second name. */
 #define ALIAS(second, first) __asm__(".globl " #second "\n.set " #second ", " #first)
 
-static bool starts_with(const char *text, const char *start) {
-    return strncmp(text, start, strlen(start)) == 0;
-}
+static int fail(int error) { errno = error; return -1; }
+
+static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
 /* Whether `path` is `folder` or lies in it. */
 static bool lies_in(const char *path, const char *folder) {
@@ -92,57 +84,55 @@ static bool lies_in(const char *path, const char *folder) {
     return strncmp(path, folder, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
-/* ---- The view: where a path really leads ---------------------------------------------------------------------- */
-
-static const char *const sysfs_folders[] = { "/sys/block", "/sys/class/block", "/sys/dev/block" };
-static const char *const private_folders[] = { "/dev", "/run/cryptsetup", "/run/lock/lvm", "/run/lvm" };
-#define COUNT(array) (sizeof array / sizeof array[0])
-
 static bool exists(const char *path) {
     struct stat status;
     return kernel(SYS_newfstatat, AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static bool in_sysfs_view(const char *path) {
-    for (size_t index = 0; index < COUNT(sysfs_folders); index++)
-        if (lies_in(path, sysfs_folders[index])) return true;
-    return starts_with(path, "/sys/devices/virtual/block/dm-");
-}
-
-static bool in_private_view(const char *path) {
-    for (size_t index = 0; world.private_view && index < COUNT(private_folders); index++)
-        if (lies_in(path, private_folders[index])) return true;
-    /* libcryptsetup opens /run and goes on from there. The daemon alone makes nodes called dm-N. */
-    return (world.private_view && strcmp(path, "/run") == 0) || starts_with(path, "/dev/dm-");
-}
-
-/* Names in /dev that never mean the host's: these are mapped devices. */
-static bool always_private(const char *path) {
-    return strcmp(path, "/dev") == 0 || lies_in(path, "/dev/mapper") || starts_with(path, "/dev/dm-") ||
-           !lies_in(path, "/dev");
-}
-
-/* `path` itself, or in `buffer` (PATH_MAX bytes) the path below the daemon's folder that stands for it. */
-static const char *view(const char *path, char *buffer) {
-    if (!world.active || path == NULL || path[0] != '/') return path;
-    bool sysfs = in_sysfs_view(path);
-    if (!sysfs && !in_private_view(path)) return path;
-    int before = errno;
-    if (!sysfs && !always_private(path) && exists(path)) return path;
-    bool fits = snprintf(buffer, PATH_MAX, "%s%s", world.folder, path) < PATH_MAX;
-    /* Devices that came after the mirror was made are still there. */
-    bool ours = fits && (!sysfs || exists(buffer));
+/* Reads a small file into `text`, which ends with NUL. The length; 0: there is nothing. Keeps errno. */
+static size_t read_file(int folder, const char *path, int flags, char *text, size_t size) {
+    int before = errno, fd = kernel(SYS_openat, folder, path, O_RDONLY | O_CLOEXEC | flags, 0);
+    long length = fd < 0 ? 0 : kernel(SYS_read, fd, text, size - 1);
+    if (fd >= 0) kernel(SYS_close, fd);
     errno = before;
-    return ours ? buffer : path;
+    text[length > 0 ? length : 0] = '\0';
+    return length > 0 ? length : 0;
+}
+
+/* ---- The view: where a path really leads ---------------------------------------------------------------------- */
+
+enum place { OUTSIDE, SYSFS, OURS, OURS_IF_NEW };
+
+static enum place place_of(const char *path) {
+    if (lies_in(path, "/sys/block") || lies_in(path, "/sys/class/block") || lies_in(path, "/sys/dev/block") ||
+        starts_with(path, "/sys/devices/virtual/block/dm-")) return SYSFS;
+    /* The daemon makes these. */
+    if (starts_with(path, "/dev/dm-")) return OURS;
+    if (!world.private_view) return OUTSIDE;
+    /* libcryptsetup opens /run itself and goes on from there. */
+    if (lies_in(path, "/run/cryptsetup") || lies_in(path, "/run/lvm") || lies_in(path, "/run/lock/lvm") ||
+        strcmp(path, "/run") == 0 || strcmp(path, "/dev") == 0 || lies_in(path, "/dev/mapper")) return OURS;
+    return lies_in(path, "/dev") ? OURS_IF_NEW : OUTSIDE;
+}
+
+/* `path` itself, or in `buffer` (PATH_MAX bytes) the path below the daemon's folder that stands for it. Keeps errno. */
+static const char *view(const char *path, char *buffer) {
+    enum place place = !world.active || path == NULL ? OUTSIDE : place_of(path);
+    if (place == OUTSIDE) return path;
+    int before = errno;
+    bool fits = snprintf(buffer, PATH_MAX, "%s%s", world.folder, path) < PATH_MAX;
+    /* What the host has in /dev stays the host's. Its devices that came after the mirror of sysfs are still there. */
+    bool is_ours = place == OURS || (place == SYSFS ? exists(buffer) : !exists(path));
+    errno = before;
+    return fits && is_ours ? buffer : path;
 }
 #define VIEW(path) char path##_buffer[PATH_MAX]; path = view(path, path##_buffer)
 
 /* The way back, for answers: the path that a program knows, in place. The new length. */
 static size_t unview(char *path, size_t length) {
     size_t skip = world.folder_length;
-    bool below = world.active && length > skip + 5 && memcmp(path, world.folder, skip) == 0;
-    if (!below || (memcmp(path + skip, "/dev/", 5) != 0 && memcmp(path + skip, "/sys/", 5) != 0))
-        return length;
+    if (!world.active || length < skip + 5 || memcmp(path, world.folder, skip) != 0 ||
+        (memcmp(path + skip, "/dev/", 5) != 0 && memcmp(path + skip, "/sys/", 5) != 0)) return length;
     memmove(path, path + skip, length - skip);
     return length - skip;
 }
@@ -163,33 +153,32 @@ struct node {
 #define MARKER_BYTES 64
 #define MARKER_TEXT "devmapper node %c %u:%u"
 
-static bool read_marker(int folder, const char *path, int flags, dev_t *number, bool *block) {
-    char name[32], text[MARKER_BYTES + 1] = "", kind;
+static bool is_marker(const struct stat *status) {
+    return S_ISREG(status->st_mode) && status->st_size == MARKER_BYTES && (status->st_mode & MARKER_MODE) == MARKER_MODE;
+}
+
+/* Turns what the kernel says of a marker into what it would say of the node. */
+static void see_marker(int folder, const char *path, int flags, struct stat *status) {
+    char link[32], text[MARKER_BYTES + 1], kind;
     unsigned major, minor;
-    if (flags & AT_EMPTY_PATH) {
-        snprintf(name, sizeof name, "/proc/self/fd/%d", folder);
-        path = name;
-    }
-    int nofollow = flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
-    int fd = kernel(SYS_openat, folder, path, O_RDONLY | O_CLOEXEC | nofollow, 0);
-    if (fd < 0) return false;
-    long length = kernel(SYS_read, fd, text, MARKER_BYTES);
-    kernel(SYS_close, fd);
-    if (length != MARKER_BYTES || sscanf(text, MARKER_TEXT, &kind, &major, &minor) != 3) return false;
-    *number = makedev(major, minor);
-    *block = kind == 'b';
-    return true;
+    if (!is_marker(status)) return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    int follow = flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
+    read_file(folder, flags & AT_EMPTY_PATH ? link : path, follow, text, sizeof text);
+    if (sscanf(text, MARKER_TEXT, &kind, &major, &minor) != 3) return;
+    status->st_rdev = makedev(major, minor);
+    status->st_mode = (kind == 'b' ? S_IFBLK : S_IFCHR) | (status->st_mode & 0777);
+    status->st_size = status->st_blocks = 0;
 }
 
 /* Writes one in the place of a node that the kernel would not make. */
 static int make_marker(int folder, const char *path, mode_t mode, dev_t number) {
-    char text[MARKER_BYTES + 1];
+    char line[MARKER_BYTES + 1], text[MARKER_BYTES + 1];
     struct stat status;
+    snprintf(line, sizeof line, MARKER_TEXT "\n", S_ISBLK(mode) ? 'b' : 'c', major(number), minor(number));
+    snprintf(text, sizeof text, "%-*s", MARKER_BYTES, line);
     int fd = kernel(SYS_openat, folder, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0777);
     if (fd < 0) return -1;
-    memset(text, '\n', sizeof text);
-    int length = snprintf(text, sizeof text, MARKER_TEXT, S_ISBLK(mode) ? 'b' : 'c', major(number), minor(number));
-    text[length] = '\n';
     bool done = kernel(SYS_write, fd, text, MARKER_BYTES) == MARKER_BYTES &&
                 kernel(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH) == 0 &&
                 kernel(SYS_fchmod, fd, (status.st_mode & 0777) | S_IRUSR | MARKER_MODE) == 0;
@@ -197,28 +186,19 @@ static int make_marker(int folder, const char *path, mode_t mode, dev_t number) 
     return done ? 0 : -1;
 }
 
-/* Turns what the kernel says of a marker into what it would say of the node. */
-static void see_marker(int folder, const char *path, int flags, struct stat *status) {
-    bool marked = S_ISREG(status->st_mode) && status->st_size == MARKER_BYTES &&
-                  (status->st_mode & MARKER_MODE) == MARKER_MODE;
-    bool block;
-    if (!marked || !read_marker(folder, path, flags, &status->st_rdev, &block)) return;
-    status->st_mode = (block ? S_IFBLK : S_IFCHR) | (status->st_mode & 0777);
-    status->st_size = status->st_blocks = 0;
-}
-
 /* Whether this (viewed) path is a node of ours, and which. Keeps errno. */
 static bool find_node(int folder, const char *path, struct node *node) {
     struct stat status;
     int before = errno;
     bool found = kernel(SYS_newfstatat, folder, path, &status, 0) == 0;
-    if (found) see_marker(folder, path, 0, &status);
     errno = before;
-    node->control = found && S_ISCHR(status.st_mode) && status.st_rdev == CONTROL_NUMBER;
+    if (!found) return false;
+    see_marker(folder, path, 0, &status);
+    node->control = S_ISCHR(status.st_mode) && status.st_rdev == CONTROL_NUMBER;
     node->minor = minor(status.st_rdev);
     node->device = status.st_dev;
     node->inode = status.st_ino;
-    return node->control || (found && S_ISBLK(status.st_mode) && major(status.st_rdev) == world.major);
+    return node->control || (S_ISBLK(status.st_mode) && major(status.st_rdev) == world.major);
 }
 
 /* The FUSE mount has every device under a second, never listed name, longer than any device's. It carries what must
@@ -245,42 +225,31 @@ static bool find_open_node(int fd, struct node *node) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     long length = kernel(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
     errno = before;
-    if (length < 0) return false;
-    path[length] = '\0';
+    path[length > 0 ? length : 0] = '\0';
     node->control = false;
     return parse_hidden_path(path, node);
 }
 
 /* A number in the daemon's mirror of sysfs, which says what the kernel would say of a queue. */
 static long long attribute(unsigned minor, const char *name, long long otherwise) {
-    char path[PATH_MAX], text[32] = "";
+    char path[PATH_MAX], text[32];
     snprintf(path, sizeof path, "%s/sys/devices/virtual/block/dm-%u/%s", world.folder, minor, name);
-    int fd = kernel(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0) return otherwise;
-    long length = kernel(SYS_read, fd, text, sizeof text - 1);
-    kernel(SYS_close, fd);
-    return length > 0 ? strtoll(text, NULL, 10) : otherwise;
+    return read_file(AT_FDCWD, path, 0, text, sizeof text) > 0 ? strtoll(text, NULL, 10) : otherwise;
 }
 
 /* ---- The daemon: each request is a connection of its own ------------------------------------------------------- */
 
 enum { FRAME_MAGIC = 0x4d444c4f, MAX_BUFFER_BYTES = 64 << 20 };
-enum { DM_TYPE = 0xfd, DM_SUSPEND = 6, DM_WAIT = 8, DM_LOAD = 9, DM_HEADER_BYTES = 305 };
-
-static int fail(int error) {
-    errno = error;
-    return -1;
-}
+enum { DM_TYPE = 0xfd, DM_SUSPEND = 6, DM_WAIT = 8, DM_LOAD = 9, DM_ARM_POLL = 16, DM_HEADER_BYTES = 305 };
 
 /* Through /proc/self/fd, because a socket's path has room for 107 bytes only. */
 static int connect_daemon(void) {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int folder = kernel(SYS_openat, AT_FDCWD, world.folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-    if (folder < 0) return fail(ENODEV);
     int fd = kernel(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", folder);
     bool connected = fd >= 0 && kernel(SYS_connect, fd, &address, sizeof address) == 0;
-    kernel(SYS_close, folder);
+    if (folder >= 0) kernel(SYS_close, folder);
     if (fd >= 0 && !connected) kernel(SYS_close, fd);
     return connected ? fd : fail(ENODEV);
 }
@@ -292,28 +261,26 @@ static int transfer(int fd, void *bytes, size_t length, bool sending, bool inter
                             : kernel(SYS_recvfrom, fd, next, length, 0, NULL, NULL);
         if (done == 0) return ENODEV;
         if (done < 0 && (errno != EINTR || interruptible)) return errno;
-        if (done > 0) {
-            next += done;
-            length -= done;
-        }
+        if (done > 0) next += done, length -= done;
     }
     return 0;
 }
 
-struct reply { uint32_t magic, frame_bytes, error, buffer_bytes, reason_bytes; };
-
-/* Sends a frame of src/control/protocol/frames.ts and receives the head of the answer. The errno; 0: there is one. */
-static int ask(int fd, uint32_t number, void *buffer, uint32_t size, struct reply *reply) {
-    unsigned command = number & 0xff;
-    bool interruptible = number != 0 && (command == DM_WAIT || command == DM_SUSPEND);
-    char folder[PATH_MAX] = "";
+/* Sends a frame of src/control/protocol/frames.ts. The errno; 0: it is on its way. */
+static int send_request(int fd, uint32_t number, const void *buffer, uint32_t size) {
+    char folder[PATH_MAX];
     if (kernel(SYS_getcwd, folder, sizeof folder) < 0) folder[0] = '\0';
-    uint32_t length = strlen(folder), wants_reason = number != 0 && command == DM_LOAD;
+    uint32_t length = strlen(folder), wants_reason = number != 0 && (number & 0xff) == DM_LOAD;
     uint32_t head[6] = { FRAME_MAGIC, sizeof head + length + size, number, wants_reason, length, size };
     int error = transfer(fd, head, sizeof head, true, false);
     if (error == 0) error = transfer(fd, folder, length, true, false);
-    if (error == 0) error = transfer(fd, buffer, size, true, false);
-    if (error == 0) error = transfer(fd, reply, sizeof *reply, false, interruptible);
+    return error != 0 ? error : transfer(fd, (void *)buffer, size, true, false);
+}
+
+struct reply { uint32_t magic, frame_bytes, error, buffer_bytes, reason_bytes; };
+
+static int receive_head(int fd, struct reply *reply, bool interruptible) {
+    int error = transfer(fd, reply, sizeof *reply, false, interruptible);
     return error == 0 && reply->magic != FRAME_MAGIC ? EPROTO : error;
 }
 
@@ -325,20 +292,31 @@ static void tell_reason(int fd, size_t length) {
         dprintf(STDERR_FILENO, "devmapper: %.*s\n", (int)length, text);
 }
 
+/* poll(2) on the control node waits for events: the descriptor becomes a connection on which the next one is asked for. */
+static int arm_poll(int control, int connection) {
+    static const char question[] = "{\"method\":\"poll\"}";
+    int flags = kernel(SYS_fcntl, control, F_GETFD), error = send_request(connection, 0, question, sizeof question - 1);
+    if (error != 0) return error;
+    return kernel(SYS_dup3, connection, control, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0 ? errno : 0;
+}
+
 /* `buffer` is a struct dm_ioctl; its fourth word is the size of all of it. */
-static int control_ioctl(uint32_t number, void *buffer) {
+static int control_ioctl(int control, uint32_t number, void *buffer) {
     struct reply reply;
-    uint32_t size = ((uint32_t *)buffer)[3];
+    uint32_t size = ((uint32_t *)buffer)[3], command = number & 0xff;
     /* The daemon refuses the sizes that a kernel refuses, and needs no more than the header for that. */
     if (size < DM_HEADER_BYTES || size > MAX_BUFFER_BYTES) size = DM_HEADER_BYTES;
     int fd = connect_daemon();
     if (fd < 0) return -1;
-    int error = ask(fd, number, buffer, size, &reply);
-    if (error == 0)
-        error = reply.buffer_bytes > size ? EPROTO : transfer(fd, buffer, reply.buffer_bytes, false, false);
+    int error = send_request(fd, number, buffer, size);
+    if (error == 0) error = receive_head(fd, &reply, command == DM_WAIT || command == DM_SUSPEND);
+    if (error == 0 && reply.buffer_bytes > size) error = EPROTO;
+    if (error == 0) error = transfer(fd, buffer, reply.buffer_bytes, false, false);
     if (error == 0 && reply.error != 0) tell_reason(fd, reply.reason_bytes);
+    if (error == 0) error = reply.error;
+    if (error == 0 && command == DM_ARM_POLL) error = arm_poll(control, fd);
     kernel(SYS_close, fd);
-    return error != 0 ? fail(error) : reply.error != 0 ? fail(reply.error) : 0;
+    return error == 0 ? 0 : fail(error);
 }
 
 /* ---- Block device ioctls -------------------------------------------------------------------------------------- */
@@ -413,8 +391,7 @@ int ioctl(int fd, unsigned long wide_request, ...) {
     va_end(list);
     uint32_t request = wide_request;
     struct node node;
-    if (world.active && (request >> 8 & 0xff) == DM_TYPE && argument != NULL)
-        return control_ioctl(request, argument);
+    if (world.active && (request >> 8 & 0xff) == DM_TYPE && argument) return control_ioctl(fd, request, argument);
     if (world.active && is_disk_request(request) && find_open_node(fd, &node))
         return block_ioctl(fd, node.minor, request, argument);
     return kernel(SYS_ioctl, fd, request, argument);
@@ -423,48 +400,36 @@ int ioctl(int fd, unsigned long wide_request, ...) {
 /* ---- Files of /proc that name devices: the daemon writes them anew ---------------------------------------------- */
 
 static bool is_device_table(const char *path) {
-    if (path == NULL || (!starts_with(path, "/proc/") && strcmp(path, "/etc/mtab") != 0)) return false;
-    const char *name = strrchr(path, '/') + 1;
-    return strcmp(name, "mounts") == 0 || strcmp(name, "mountinfo") == 0 || strcmp(name, "mtab") == 0 ||
-           strcmp(path, "/proc/devices") == 0 || strcmp(path, "/proc/misc") == 0 || strcmp(path, "/proc/partitions") == 0;
+    if (!starts_with(path, "/proc/")) return strcmp(path, "/etc/mtab") == 0;
+    const char *name = strrchr(path, '/');
+    return strcmp(name, "/mounts") == 0 || strcmp(name, "/mountinfo") == 0 || strcmp(path, "/proc/devices") == 0 ||
+           strcmp(path, "/proc/misc") == 0 || strcmp(path, "/proc/partitions") == 0;
 }
 
-/* Undoes JSON's quoting in place. The length. */
-static size_t unquote(char *text, size_t length) {
-    size_t end = 0;
-    for (size_t next = 1; next + 1 < length; next++) {
-        bool escape = text[next] == '\\';
-        char plain = text[next += escape];
-        text[end++] = !escape ? plain : plain == 'n' ? '\n' : plain == 't' ? '\t' : plain;
-    }
-    return end;
-}
-
-static int copy_answer(int fd, const struct reply *reply, int flags) {
-    char *text = reply->error == 0 ? malloc(reply->buffer_bytes + 1) : NULL;
+static int copy_answer(int fd, int flags) {
+    struct reply reply;
     int copy = -1;
-    if (text != NULL && transfer(fd, text, reply->buffer_bytes, false, false) == 0)
+    char *text = receive_head(fd, &reply, false) == 0 && reply.error == 0 ? malloc(reply.buffer_bytes + 1) : NULL;
+    if (text != NULL && transfer(fd, text, reply.buffer_bytes, false, false) == 0)
         copy = kernel(SYS_memfd_create, "devmapper", flags & O_CLOEXEC ? 1 : 0);
-    if (copy >= 0) {
-        dprintf(copy, "%.*s", (int)unquote(text, reply->buffer_bytes), text);
-        kernel(SYS_lseek, copy, 0, SEEK_SET);
-    }
+    if (copy >= 0) dprintf(copy, "%.*s", (int)reply.buffer_bytes, text);
+    if (copy >= 0) kernel(SYS_lseek, copy, 0, SEEK_SET);
     free(text);
     return copy;
 }
 
-/* A descriptor, or -1: then the kernel's own must do. */
+/* A descriptor, or -1: then the kernel's own must do. Keeps errno. */
 static int open_device_table(const char *path, int flags) {
-    char question[PATH_MAX], name[32];
-    struct reply reply;
-    const char *rest = starts_with(path, "/proc/self/") ? path + 10 : "/mounts";
-    bool own = rest == path + 10 || strcmp(path, "/proc/mounts") == 0 || strcmp(path, "/etc/mtab") == 0;
-    snprintf(name, sizeof name, "/proc/%d", (int)getpid());
-    int size = snprintf(question, sizeof question, "{\"method\":\"proc\",\"params\":{\"path\":\"%s%s\"}}",
-                        own ? name : "", own ? rest : path);
-    int fd = connect_daemon(), copy = -1;
-    if (fd >= 0 && ask(fd, 0, question, size, &reply) == 0) copy = copy_answer(fd, &reply, flags);
+    char question[PATH_MAX], own[64];
+    int before = errno, copy = -1, fd = connect_daemon();
+    /* Whose mounts: the daemon has a /proc/self of its own. */
+    bool is_mtab = strcmp(path, "/etc/mtab") == 0 || strcmp(path, "/proc/mounts") == 0;
+    snprintf(own, sizeof own, "/proc/%d%s", (int)getpid(), is_mtab ? "/mounts" : path + 10);
+    if (is_mtab || starts_with(path, "/proc/self/")) path = own;
+    int size = snprintf(question, sizeof question, "{\"method\":\"proc\",\"params\":{\"path\":\"%s\"}}", path);
+    if (fd >= 0 && send_request(fd, 0, question, size) == 0) copy = copy_answer(fd, flags);
     if (fd >= 0) kernel(SYS_close, fd);
+    errno = before;
     return copy;
 }
 
@@ -487,16 +452,14 @@ static int open_early(int folder, const char *path, int flags) {
     struct node node;
     if (!world.active || path == NULL || flags & O_PATH) return NOT_OURS;
     if ((flags & O_ACCMODE) == O_RDONLY && is_device_table(path)) {
-        int before = errno, fd = open_device_table(path, flags);
-        errno = before;
+        int fd = open_device_table(path, flags);
         return fd < 0 ? NOT_OURS : fd;
     }
-    bool created = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     bool likely = world.private_view || strcmp(name, "control") == 0 || starts_with(name, "dm-");
+    if (!likely || (flags & O_CREAT && flags & O_EXCL)) return NOT_OURS;
     VIEW(path);
-    if (!created && likely && find_node(folder, path, &node)) return open_node(&node, flags);
-    return NOT_OURS;
+    return find_node(folder, path, &node) ? open_node(&node, flags) : NOT_OURS;
 }
 
 /* What the kernel could not open, unless it is a node of ours, which the caller may read and write as asked. */
@@ -511,31 +474,28 @@ static int open_late(int folder, const char *path, int flags) {
     return allowed ? open_node(&node, flags) : -1;
 }
 
-int openat(int folder, const char *path, int flags, ...) {
-    va_list list;
-    va_start(list, flags);
-    mode_t mode = __OPEN_NEEDS_MODE(flags) ? va_arg(list, mode_t) : 0;
-    va_end(list);
+static int open_any(int folder, const char *path, int flags, mode_t mode) {
     int fd = open_early(folder, path, flags);
     if (fd != NOT_OURS) return fd;
     /* A number in sysfs is replaced whole, as a kernel would. */
-    if (world.active && in_sysfs_view(path) && (flags & O_ACCMODE) != O_RDONLY) flags |= O_TRUNC;
+    if (world.active && flags & (O_WRONLY | O_RDWR) && path != NULL && place_of(path) == SYSFS) flags |= O_TRUNC;
     VIEW(path);
     fd = kernel(SYS_openat, folder, path, flags, mode);
     return fd < 0 ? open_late(folder, path, flags) : fd;
 }
 
-int open(const char *path, int flags, ...) {
-    va_list list;
-    va_start(list, flags);
-    mode_t mode = __OPEN_NEEDS_MODE(flags) ? va_arg(list, mode_t) : 0;
-    va_end(list);
-    return openat(AT_FDCWD, path, flags, mode);
-}
+#define MODE_AFTER(flags) ({ \
+    va_list list; \
+    va_start(list, flags); \
+    mode_t mode = __OPEN_NEEDS_MODE(flags) ? va_arg(list, mode_t) : 0; \
+    va_end(list); \
+    mode; })
 
-int creat(const char *path, mode_t mode) { return openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
-int __open_2(const char *path, int flags) { return openat(AT_FDCWD, path, flags); }
-int __openat_2(int folder, const char *path, int flags) { return openat(folder, path, flags); }
+int open(const char *path, int flags, ...) { return open_any(AT_FDCWD, path, flags, MODE_AFTER(flags)); }
+int openat(int folder, const char *path, int flags, ...) { return open_any(folder, path, flags, MODE_AFTER(flags)); }
+int creat(const char *path, mode_t mode) { return open_any(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+int __open_2(const char *path, int flags) { return open_any(AT_FDCWD, path, flags, 0); }
+int __openat_2(int folder, const char *path, int flags) { return open_any(folder, path, flags, 0); }
 ALIAS(openat64, openat); ALIAS(open64, open); ALIAS(creat64, creat); ALIAS(__open64_2, __open_2);
 ALIAS(__openat64_2, __openat_2);
 
@@ -596,10 +556,7 @@ int lstat(const char *path, struct stat *status) { return stat_at(AT_FDCWD, path
 int __fxstat(int version, int fd, struct stat *status) { (void)version; return fstat(fd, status); }
 int __xstat(int version, const char *path, struct stat *status) { (void)version; return stat(path, status); }
 int __lxstat(int version, const char *path, struct stat *status) { (void)version; return lstat(path, status); }
-int __fxstatat(int version, int folder, const char *path, struct stat *status, int flags) {
-    (void)version;
-    return stat_at(folder, path, status, flags);
-}
+int __fxstatat(int version, int folder, const char *path, struct stat *status, int flags) { (void)version; return stat_at(folder, path, status, flags); }
 ALIAS(fstatat64, fstatat); ALIAS(fstat64, fstat); ALIAS(stat64, stat); ALIAS(lstat64, lstat);
 ALIAS(__fxstat64, __fxstat); ALIAS(__xstat64, __xstat); ALIAS(__lxstat64, __lxstat);
 ALIAS(__fxstatat64, __fxstatat);
@@ -645,10 +602,7 @@ static int find_loop(unsigned minor, int flags, char *path) {
     struct node node;
     for (int loop = 0; loop < 256; loop++) {
         snprintf(file, sizeof file, "/sys/devices/virtual/block/loop%d/loop/backing_file", loop);
-        int fd = kernel(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC, 0);
-        long length = fd < 0 ? 0 : kernel(SYS_read, fd, file, sizeof file - 1);
-        if (fd >= 0) kernel(SYS_close, fd);
-        file[length > 0 ? length : 0] = '\0';
+        read_file(AT_FDCWD, file, 0, file, sizeof file);
         if (!parse_hidden_path(file, &node) || node.minor != minor) continue;
         sprintf(path, "/dev/loop%d", loop);
         return kernel(SYS_openat, AT_FDCWD, path, flags, 0);
@@ -658,19 +612,21 @@ static int find_loop(unsigned minor, int flags, char *path) {
 
 static int make_loop(const struct node *node, int flags, char *path) {
     struct loop_config config = { .block_size = attribute(node->minor, "queue/logical_block_size", 512) };
-    int file = open_node(node, flags | O_EXCL), control = kernel(SYS_openat, AT_FDCWD, "/dev/loop-control", O_RDWR | O_CLOEXEC, 0);
-    int loop = -1, error = errno;
+    int control = kernel(SYS_openat, AT_FDCWD, "/dev/loop-control", O_RDWR | O_CLOEXEC, 0), loop = -1;
+    if (control < 0) return -1;
+    int file = open_node(node, flags | O_EXCL), error = errno;
     config.fd = file;
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO | (flags & O_ACCMODE ? 0 : LO_FLAGS_READ_ONLY);
-    for (int attempt = 0; file >= 0 && control >= 0 && loop < 0 && attempt < 16; attempt++) {
+    /* Somebody else may take the free one first. */
+    for (int attempt = 0; file >= 0 && loop < 0 && attempt < 16; attempt++) {
         sprintf(path, "/dev/loop%ld", kernel(SYS_ioctl, control, LOOP_CTL_GET_FREE));
         loop = kernel(SYS_openat, AT_FDCWD, path, flags, 0);
         if (loop >= 0 && kernel(SYS_ioctl, loop, LOOP_CONFIGURE, &config) == 0) break;
         error = errno;
-        kernel(SYS_close, loop);
+        if (loop >= 0) kernel(SYS_close, loop);
         loop = -1;
     }
-    kernel(SYS_close, file);
+    if (file >= 0) kernel(SYS_close, file);
     kernel(SYS_close, control);
     return loop < 0 ? fail(error) : loop;
 }
@@ -690,56 +646,58 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
     return result;
 }
 
-/* ---- Paths: the functions that only need the view --------------------------------------------------------------- */
+/* ---- Paths: the functions that only need the view, or leave a marker what it is ---------------------------------- */
 
-#define VIEWED(type, name, parameters, arguments) type name parameters { VIEW(path); return REAL(name) arguments; }
+#define VIEWED(type, name, parameters, result) type name parameters { VIEW(path); return result; }
 
-/* The mode to give a marker, so that it stays one. */
-static mode_t keep_marker(const char *path, mode_t mode) {
+/* The mode to give a file: a marker's bits must stay. With mode 0: whether it is a marker. */
+static mode_t marker_mode(int folder, const char *path, mode_t mode) {
     struct stat status;
-    bool marked = world.private_view && kernel(SYS_newfstatat, AT_FDCWD, path, &status, 0) == 0 &&
-                  S_ISREG(status.st_mode) && (status.st_mode & MARKER_MODE) == MARKER_MODE;
+    bool marked = world.private_view && kernel(SYS_newfstatat, folder, path, &status, 0) == 0 && is_marker(&status);
     return marked ? (mode & 0777) | S_IRUSR | MARKER_MODE : mode;
 }
 
-/* Nodes belong to root and the group disk; who cannot give a marker away keeps it. */
-static int given_away(const char *path, int result) {
-    return result != 0 && errno == EPERM && keep_marker(path, 0) != 0 ? 0 : result;
-}
-
-VIEWED(DIR *, opendir, (const char *path), (path))
+VIEWED(DIR *, opendir, (const char *path), REAL(opendir)(path))
 VIEWED(int, scandir, (const char *path, struct dirent ***list, int (*filter)(const struct dirent *),
-       int (*compare)(const struct dirent **, const struct dirent **)), (path, list, filter, compare))
+    int (*compare)(const struct dirent **, const struct dirent **)), REAL(scandir)(path, list, filter, compare))
 ALIAS(scandir64, scandir);
-VIEWED(int, access, (const char *path, int mode), (path, mode))
-VIEWED(int, euidaccess, (const char *path, int mode), (path, mode))
-VIEWED(int, faccessat, (int folder, const char *path, int mode, int flags), (folder, path, mode, flags))
-VIEWED(int, mkdir, (const char *path, mode_t mode), (path, mode))
-VIEWED(int, mkdirat, (int folder, const char *path, mode_t mode), (folder, path, mode))
-VIEWED(int, rmdir, (const char *path), (path))
-VIEWED(int, unlink, (const char *path), (path))
-VIEWED(int, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))
-VIEWED(int, remove, (const char *path), (path))
-VIEWED(ssize_t, getxattr, (const char *path, const char *name, void *value, size_t size), (path, name, value, size))
-VIEWED(ssize_t, lgetxattr, (const char *path, const char *name, void *value, size_t size), (path, name, value, size))
-VIEWED(ssize_t, listxattr, (const char *path, char *list, size_t size), (path, list, size))
-VIEWED(ssize_t, llistxattr, (const char *path, char *list, size_t size), (path, list, size))
-VIEWED(int, chdir, (const char *path), (path))
-VIEWED(int, chmod, (const char *path, mode_t mode), (path, keep_marker(path, mode)))
-VIEWED(int, statfs, (const char *path, struct statfs *status), (path, status))
-VIEWED(int, statvfs, (const char *path, struct statvfs *status), (path, status))
-VIEWED(int, utimensat, (int folder, const char *path, const struct timespec times[2], int flags), (folder, path, times, flags))
-ALIAS(statfs64, statfs); ALIAS(statvfs64, statvfs);
-int chown(const char *path, uid_t user, gid_t group) { VIEW(path); return given_away(path, REAL(chown)(path, user, group)); }
-int lchown(const char *path, uid_t user, gid_t group) { VIEW(path); return given_away(path, REAL(lchown)(path, user, group)); }
-int symlink(const char *target, const char *path) { VIEW(target); VIEW(path); return REAL(symlink)(target, path); }
-int link(const char *path, const char *second) { VIEW(path); VIEW(second); return REAL(link)(path, second); }
-int rename(const char *path, const char *second) { VIEW(path); VIEW(second); return REAL(rename)(path, second); }
+VIEWED(int, access, (const char *path, int mode), REAL(access)(path, mode))
+VIEWED(int, euidaccess, (const char *path, int mode), REAL(euidaccess)(path, mode))
+VIEWED(int, faccessat, (int folder, const char *path, int mode, int flags), REAL(faccessat)(folder, path, mode, flags))
+VIEWED(int, mkdir, (const char *path, mode_t mode), REAL(mkdir)(path, mode))
+VIEWED(int, mkdirat, (int folder, const char *path, mode_t mode), REAL(mkdirat)(folder, path, mode))
+VIEWED(int, rmdir, (const char *path), REAL(rmdir)(path))
+VIEWED(int, unlink, (const char *path), REAL(unlink)(path))
+VIEWED(int, unlinkat, (int folder, const char *path, int flags), REAL(unlinkat)(folder, path, flags))
+VIEWED(int, remove, (const char *path), REAL(remove)(path))
+VIEWED(int, chdir, (const char *path), REAL(chdir)(path))
+VIEWED(ssize_t, getxattr, (const char *path, const char *name, void *value, size_t size),
+    REAL(getxattr)(path, name, value, size))
+VIEWED(ssize_t, lgetxattr, (const char *path, const char *name, void *value, size_t size),
+    REAL(lgetxattr)(path, name, value, size))
+VIEWED(int, chmod, (const char *path, mode_t mode), REAL(chmod)(path, marker_mode(AT_FDCWD, path, mode)))
+VIEWED(int, fchmodat, (int folder, const char *path, mode_t mode, int flags),
+    REAL(fchmodat)(folder, path, marker_mode(folder, path, mode), flags))
+/* A marker keeps its owner: who made it may not give it away, and the kernel would take the mode bits with it. */
+VIEWED(int, fchownat, (int folder, const char *path, uid_t user, gid_t group, int flags),
+    marker_mode(folder, path, 0) ? 0 : REAL(fchownat)(folder, path, user, group, flags))
+int chown(const char *path, uid_t user, gid_t group) { return fchownat(AT_FDCWD, path, user, group, 0); }
+int lchown(const char *path, uid_t user, gid_t group) { return fchownat(AT_FDCWD, path, user, group, AT_SYMLINK_NOFOLLOW); }
+
+int symlinkat(const char *target, int folder, const char *path) {
+    VIEW(target);
+    VIEW(path);
+    return REAL(symlinkat)(target, folder, path);
+}
+int symlink(const char *target, const char *path) { return symlinkat(target, AT_FDCWD, path); }
+
 int renameat2(int folder, const char *path, int other, const char *second, unsigned flags) {
     VIEW(path);
     VIEW(second);
     return kernel(SYS_renameat2, folder, path, other, second, flags);
 }
+int renameat(int folder, const char *path, int other, const char *second) { return renameat2(folder, path, other, second, 0); }
+int rename(const char *path, const char *second) { return renameat2(AT_FDCWD, path, AT_FDCWD, second, 0); }
 
 int mknodat(int folder, const char *path, mode_t mode, dev_t number) {
     VIEW(path);
