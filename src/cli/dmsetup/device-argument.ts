@@ -11,6 +11,9 @@ import { commandFailed } from './failure.ts';
 import { mangle, manglingMode } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
 
+/** DM_NAME_LEN counts the final NUL. */
+const MOST_NAME_BYTES = 127;
+
 /** Linux keeps 12 bits of major and 8 + 12 bits of minor in st_rdev, as glibc's gnu_dev_major(3) says. */
 function deviceNumber(rdev: number): { major: number; minor: number } {
   const bits = BigInt(rdev);
@@ -52,9 +55,10 @@ export async function deviceArgument(
 }
 
 export function mangledName(name: string, options: DmsetupOptions): string {
-  const mangled = mangle(name, 'name', manglingMode(options));
-  if (Buffer.byteLength(mangled) > 127) throw commandFailed([`Name "${name}" too long.`]);
-  return mangled;
+  if (Buffer.byteLength(name) > MOST_NAME_BYTES) {
+    throw commandFailed([`Name "${name}" too long.`]);
+  }
+  return mangle(name, 'name', manglingMode(options));
 }
 
 /** The last part of a path into /dev/mapper or our own folder of mapped devices. */

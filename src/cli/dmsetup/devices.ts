@@ -1,8 +1,11 @@
 /** Over which devices a command goes, in which order, and when it stops: as dmsetup does, at the first that fails. */
 
-import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
+import type { DeviceEntry, DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
 import type { Invocation } from './command.ts';
 import { deviceArgument, missingDevice, optionDevice } from './device-argument.ts';
+import { commandFailed, DmsetupFailure } from './failure.ts';
+import { manglingMode, unmangle } from './mangle.ts';
+import type { DmsetupOptions } from './options.ts';
 
 export interface WalkOptions {
   /** Without operands: every device. Else that is a mistake. */
@@ -37,6 +40,7 @@ export async function forEachDevice(
   }
   if (!everyDevice && selected === null) missingDevice();
   const devices = await client.list();
+  checkNames(devices, options);
   for (const { name } of devices) {
     if (selected === null || selected.has(name)) await visit({ name }, { single: false });
   }
@@ -46,4 +50,19 @@ export async function forEachDevice(
 async function selectedNames(client: DmClient, selection: string): Promise<ReadonlySet<string>> {
   const { selectDevices } = await import('./selection.ts');
   return selectDevices(client, selection);
+}
+
+/** dmsetup unmangles the names of a list before it does anything with one of them. */
+function checkNames(devices: readonly DeviceEntry[], options: DmsetupOptions): void {
+  const mode = manglingMode(options);
+  const problems: string[] = [];
+  for (const { name } of devices) {
+    try {
+      unmangle(name, 'name', mode);
+    } catch (error) {
+      if (!(error instanceof DmsetupFailure)) throw error;
+      problems.push(...error.lines.slice(0, -1));
+    }
+  }
+  if (problems.length > 0) throw commandFailed(problems);
 }

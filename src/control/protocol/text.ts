@@ -73,7 +73,12 @@ export function readNumber64(bytes: Buffer, offset: number): number {
   return bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * 2 ** 32;
 }
 
+/** What does not fit becomes the largest number, as strtoull has it: people type such tables, and the mapper refuses them. */
 export function writeNumber64(bytes: Buffer, offset: number, value: number): void {
+  if (value >= 2 ** 64) {
+    bytes.fill(0xff, offset, offset + 8);
+    return;
+  }
   bytes.writeUInt32LE(value % 2 ** 32, offset);
   bytes.writeUInt32LE(Math.floor(value / 2 ** 32), offset + 4);
 }
