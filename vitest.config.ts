@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/{sim,fuzz}/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/{sim,fuzz,golden}/**/*.test.ts'],
           testTimeout: 20_000,
         },
       },

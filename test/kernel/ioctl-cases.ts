@@ -272,7 +272,9 @@ const tables: IoctlCase[] = [
     differs: { reason: 'test disks word a missing disk otherwise', compare: 'nothing' },
   }),
   load('disk too small', 'b', '0 4096 linear 7:0 0'),
+  load('bad, secure', 'b', '0 8 linear 7:0', { flags: Flag.secureData }),
   ioctl('nothing was loaded', 'deviceStatus', { name: 'b' }),
+  load('good, secure', 'b', '0 8 zero', { flags: Flag.secureData }),
   load('good', 'b', TWO_ROWS),
   ioctl('live, not there', 'tableStatus', { name: 'b' }),
   ioctl('inactive', 'tableStatus', { name: 'b', flags: Flag.queryInactiveTable }),
@@ -344,6 +346,8 @@ const words: IoctlCase[] = [
   message('unknown to the core', 'b', '@nothing'),
   message('unknown statistics', 'b', '@stats_nothing'),
   message('list of statistics', 'b', '@stats_list'),
+  message('secure', 'b', 'hello', { flags: Flag.secureData }),
+  message('list of statistics, secure', 'b', '@stats_list', { flags: Flag.secureData }),
   message('cancel', 'b', '@cancel_deferred_remove'),
   message('cancel in capitals', 'b', '@CANCEL_DEFERRED_REMOVE'),
   message('cancel with more', 'b', '@cancel_deferred_remove now'),
@@ -384,6 +388,7 @@ const lists: IoctlCase[] = [
   ioctl('zero', 'targetVersion', { name: 'zero' }),
   ioctl('zero, no room', 'targetVersion', { name: 'zero', dataSizeBytes: 339 }),
   ioctl('zero, just enough room', 'targetVersion', { name: 'zero', dataSizeBytes: 340 }),
+  ioctl('without a NUL', 'targetVersion', { edit: (bytes) => bytes.fill('z', 48, 176) }),
   ioctl('arm', 'deviceArmPoll'),
   ioctl('arm with a name and a uuid', 'deviceArmPoll', { name: 'a', uuid: 'UUID-a' }),
 ];
@@ -432,6 +437,8 @@ const ends: IoctlCase[] = [
   ioctl('suspended, with two tables', 'deviceRemove', { name: 's' }),
   ioctl('nothing left', 'listDevices'),
   ioctl('all of nothing', 'removeAll'),
+  ioctl('all of nothing, secure', 'removeAll', { flags: Flag.secureData }),
+  ioctl('empty, secure', 'listDevices', { flags: Flag.secureData }),
 ];
 
 export const ioctlCases: readonly IoctlCase[] = [
