@@ -116,7 +116,7 @@ export class IoctlClient implements DmClient {
     const { signal, ...query } = options;
     await using other = await this.#another();
     if (this.#transport.backend === 'kernel') {
-      return other.#waitByPolling(device, eventNumber, query, signal);
+      return await other.#waitByPolling(device, eventNumber, query, signal);
     }
     const fields = { ...selectDevice(device), eventNumber, flags: queryFlags(query) };
     return await other.#call(Command.deviceWait, fields, tableReply, signal);

@@ -105,9 +105,8 @@ class SocketTransport implements Transport {
   #send(ioctl: number, buffer: Uint8Array): void {
     const { directory } = this.#options;
     const pieces = encodeRequest({ ioctl, wantsReason: true, directory, buffer });
-    this.#socket.cork();
-    for (const piece of pieces) this.#socket.write(piece);
-    this.#socket.uncork();
+    const frame = Buffer.concat(pieces);
+    this.#socket.write(frame, () => frame.fill(0));
   }
 
   #receive(chunk: Uint8Array): void {
