@@ -632,10 +632,10 @@ static int make_loop(const struct node *node, int flags, char *path) {
 }
 
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data) {
-    char path[32];
+    char path[32], buffer[PATH_MAX];
     struct node node;
     bool new = !(flags & (MS_BIND | MS_MOVE | MS_REMOUNT | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE));
-    if (!world.active || !new || source == NULL || !find_node(AT_FDCWD, source, &node) || node.control)
+    if (!world.active || !new || source == NULL || !find_node(AT_FDCWD, view(source, buffer), &node) || node.control)
         return kernel(SYS_mount, source, target, type, flags, data);
     int access = (flags & MS_RDONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC, loop = find_loop(node.minor, access, path);
     if (loop < 0) loop = make_loop(&node, access, path);

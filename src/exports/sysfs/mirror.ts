@@ -25,6 +25,8 @@ export interface SysfsMirrorOptions {
   mapper: Mapper;
   /** The daemon's folder; the mirror is `sys` and `dev` in it. */
   folder: string;
+  /** The real one, or what a test has in its place. */
+  sysfs?: string;
   /** A write that failed, in words: the mirror is behind. */
   onTrouble?: (reason: string) => void;
 }
@@ -53,7 +55,7 @@ export class SysfsMirror {
   refresh(): void {
     if (this.#unobserve === null) this.#start();
     const before = this.#host;
-    this.#host = new Map(listHostDevices().map((host) => [host.number, host]));
+    this.#host = new Map(listHostDevices(this.#options.sysfs).map((host) => [host.number, host]));
     for (const host of before.values()) if (!this.#host.has(host.number)) this.#unlinkHost(host);
     for (const host of this.#host.values()) this.#writeHost(host);
     this.#flush();
