@@ -40,8 +40,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   setgeometry: dmsetup(
     async () => (await import('./dmsetup/set-geometry-command.ts')).addSetGeometryCommand,
   ),
+  splitname: dmsetup(
+    async () => (await import('./dmsetup/splitname-command.ts')).addSplitnameCommand,
+  ),
   mangle: dmsetup(async () => (await import('./dmsetup/mangle-command.ts')).addMangleCommand),
 
+  info: dmsetup(async () => (await import('./dmsetup/info-command.ts')).addInfoCommand),
+  ls: dmsetup(async () => (await import('./dmsetup/ls-command.ts')).addLsCommand),
+  deps: dmsetup(async () => (await import('./dmsetup/deps-command.ts')).addDepsCommand),
   table: dmsetup(async () => (await import('./dmsetup/table-command.ts')).addTableCommand),
   status: dmsetup(async () => (await import('./dmsetup/status-command.ts')).addStatusCommand),
   wait: dmsetup(async () => (await import('./dmsetup/wait-command.ts')).addWaitCommand),

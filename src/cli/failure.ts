@@ -1,6 +1,7 @@
 /** What a failing command tells: `devmapper: <reason>`, then what to do about it, then an exit status. */
 
 import { DmsetupFailure } from './dmsetup/failure.ts';
+import { ReportError } from './report/report-error.ts';
 
 /** The command line is wrong, as against: the world is. */
 export const USAGE_STATUS = 2;
@@ -32,6 +33,7 @@ export function describeFailure(error: unknown): { text: string; status: number 
   if (error instanceof DmsetupFailure) {
     return { text: `${error.lines.join('\n')}\n`, status: FAILURE_STATUS };
   }
+  if (error instanceof ReportError) return { text: error.text, status: FAILURE_STATUS };
   const { message, details, status } = partsOf(error);
   const lines = [`devmapper: ${message}`, ...details.map((line) => `  ${line}`)];
   return { text: `${lines.join('\n')}\n`, status };

@@ -149,7 +149,8 @@ class PatternReader {
         continue;
       }
       this.#next();
-      ranges.push([first, this.#literal(this.#next())]);
+      const last = this.#literal(this.#next());
+      ranges.push(first <= last ? [first, last] : [last, first]);
     }
     const isListed = (each: string) =>
       ranges.some(([first, last]) => each >= first && each <= last);

@@ -96,7 +96,7 @@ function readGroup<Row>(context: Context<Row>): Condition<Row> {
 function readComparison<Row>(context: Context<Row>): Condition<Row> {
   const { text } = context;
   const place = text.rest;
-  const word = text.take(/^(?:[\w-]+|\?)/);
+  const word = text.take(/^[\w-]+/);
   if (word === '') throw syntaxError('Expecting field name\n', place);
   const field = fieldOf(word, place, context);
   text.skipSpace();

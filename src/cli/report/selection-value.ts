@@ -104,7 +104,7 @@ function readList<Row>(
 /** Sizes in sectors; a number's fraction does not count, as it does not in libdevmapper. */
 function readNumber<Row>(text: SelectionText, field: Field<Row>): number | bigint {
   const { id, type } = field;
-  const digits = text.take(/^(?:\d+\.?\d*|\.\d+)/);
+  const digits = text.take(/^(?=[\d.])\d*\.?\d*/);
   if (digits === '') {
     throw new FieldFailure(`Failed to parse numeric value for selection field ${id}.`);
   }
@@ -118,14 +118,19 @@ function readNumber<Row>(text: SelectionText, field: Field<Row>): number | bigin
     const problem = `Found size unit specifier but ${expected} expected`;
     throw new FieldFailure(`${problem} for selection field ${id}.`);
   }
-  if (type === 'size') return Number(digits) * sectorsPerUnit(unit === '' ? 'm' : unit);
-  if (type === 'percent') return Number(digits);
+  if (type === 'size') return decimal(digits) * sectorsPerUnit(unit === '' ? 'm' : unit);
+  if (type === 'percent') return decimal(digits);
   const number = BigInt(/^\d*/.exec(digits)![0] || '0');
   if (number > MAX_U64) {
     const problem = `value ${digits} out of supported range for field ${id}`;
     throw new ReportError(`Field selection ${problem}.\n`);
   }
   return number;
+}
+
+/** A point alone is zero. */
+function decimal(digits: string): number {
+  return Number(`0${digits}`);
 }
 
 /** Small letters count in powers of 1024, capitals in powers of 1000; `s` and `S` are sectors. */

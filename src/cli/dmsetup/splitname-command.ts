@@ -1,0 +1,48 @@
+/** `devmapper splitname`: takes an LVM name apart. */
+
+import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
+import { commandFailed } from './failure.ts';
+import { SPLIT_FIELDS } from './info-fields.ts';
+import { openDeviceReport } from './info-report.ts';
+import { manglingMode } from './mangle.ts';
+import { printJson } from './print.ts';
+
+const HELP = `
+The options of reports are those of "devmapper info -c"; docs/reports.md explains them.
+
+Examples:
+  devmapper splitname vg00-root
+  devmapper splitname vg00-root --noheadings -o lv_name
+`;
+
+export function addSplitnameCommand(host: CommandHost): void {
+  addDmsetupCommand(host, {
+    name: 'splitname',
+    usage: '<device> [<subsystem>]',
+    summary: 'take the name of an LVM volume apart',
+    operands: [1, 2],
+    options: [
+      'options',
+      'sort',
+      'select',
+      'noheadings',
+      'nameprefixes',
+      'unquoted',
+      'rows',
+      'separator',
+      'json',
+    ],
+    help: HELP,
+    run: splitName,
+  });
+}
+
+function splitName({ operands, options }: Invocation): void {
+  const [name = '', subsystem = 'LVM'] = operands;
+  const columns = 'vg_name,lv_name,lv_layer';
+  const report = openDeviceReport({ columns, groupsOfAll: [SPLIT_FIELDS] }, options);
+  report.add({ mangling: manglingMode(options), split: { subsystem, name } });
+  if (report.failed) throw commandFailed([]);
+  if (options.json) printJson(report.objects()[0] ?? {});
+  else report.end();
+}
