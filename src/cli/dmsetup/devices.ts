@@ -3,6 +3,7 @@
 import type { DeviceEntry, DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
 import type { Invocation } from './command.ts';
 import { deviceArgument, missingDevice, optionDevice } from './device-argument.ts';
+import { readExisting } from './existing.ts';
 import { commandFailed, DmsetupFailure } from './failure.ts';
 import { manglingMode, unmangle } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
@@ -28,9 +29,8 @@ export async function forEachDevice(
     options.select === undefined ? null : await selectedNames(client, options.select);
   for (const operand of operands) {
     const device = await deviceArgument(client, operand, options);
-    if (selected === null || ('name' in device && selected.has(device.name))) {
-      await visit(device, { single: operands.length === 1 });
-    }
+    const matches = selected === null || (await isSelected(client, device, selected));
+    if (matches) await visit(device, { single: operands.length === 1 });
   }
   if (operands.length > 0) return operands.length;
   const device = optionDevice(options);
@@ -50,6 +50,15 @@ export async function forEachDevice(
 async function selectedNames(client: DmClient, selection: string): Promise<ReadonlySet<string>> {
   const { selectDevices } = await import('./selection.ts');
   return selectDevices(client, selection);
+}
+
+async function isSelected(
+  client: DmClient,
+  device: DeviceSelector,
+  selected: ReadonlySet<string>,
+): Promise<boolean> {
+  const { name } = await readExisting(() => client.status(device));
+  return selected.has(name);
 }
 
 /** dmsetup unmangles the names of a list before it does anything with one of them. */

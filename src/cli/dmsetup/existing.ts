@@ -7,16 +7,24 @@ import type {
   TableQuery,
   TableReply,
 } from '../../control/client/dm-client.ts';
-import { commandFailed, ioctlLines, reasonLine } from './failure.ts';
+import { commandFailed, ioctlLines, type NamedDevice, reasonLine } from './failure.ts';
 
-export async function readOfExisting(
+export function readOfExisting(
   task: string,
   client: DmClient,
   device: DeviceSelector,
   query: TableQuery,
 ): Promise<TableReply> {
+  return readExisting(() => client.table(device, query), { task, device });
+}
+
+/** Without `task` it is the look itself. */
+export async function readExisting<T>(
+  read: () => Promise<T>,
+  { task = 'info', device = {} }: { task?: string; device?: NamedDevice } = {},
+): Promise<T> {
   try {
-    return await client.table(device, query);
+    return await read();
   } catch (error) {
     if (!(error instanceof DmError)) throw error;
     if (error.code !== 'ENXIO') throw commandFailed(ioctlLines(task, device, error), error);

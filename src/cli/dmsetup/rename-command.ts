@@ -32,7 +32,7 @@ async function rename({ operands, options }: Invocation): Promise<void> {
   const change = options.setuuid
     ? { uuid: mangle(wanted, 'UUID', manglingMode(options)) }
     : { name: newName(wanted, options) };
-  if (wanted === '') throw commandFailed(['Non empty new name is required.']);
+  if (wanted === '' && !options.setuuid) throw commandFailed(['Non empty new name is required.']);
   await withClient(options, async (client) => {
     const device: DeviceSelector =
       operands.length === 1 ? named! : await deviceArgument(client, operands[0]!, options);
