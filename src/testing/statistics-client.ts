@@ -25,17 +25,36 @@ export function statisticsClient(mapper: Mapper): DmClient {
   const client: Partial<DmClient> = {
     list: async () =>
       mapper.list().map(({ name, uuid, number }) => ({ name, uuid, number, eventNumber: 0 })),
-    status: async (selector) => ({ name: find(selector).name }) as DeviceStatus,
+    status: async (selector) => statusOf(find(selector)),
     table: async (selector) => {
-      const { name, live } = find(selector);
-      return { device: { name } as DeviceStatus, rows: [...(live?.rows ?? [])] };
+      const device = find(selector);
+      return { device: statusOf(device), rows: [...(device.live?.rows ?? [])] };
     },
     message: async (selector, _sector, text) =>
       (await handleStatisticsMessage(find(selector), splitArguments(text))) ?? null,
+    daemon: async () => ({ devices: [], leaves: [] }),
     version: async () => [4, 50, 0],
     [Symbol.asyncDispose]: async () => {},
   };
   return client as DmClient;
+}
+
+function statusOf(device: MappedDevice): DeviceStatus {
+  const { name, uuid, number, openCount, eventNumber, readOnly, suspended } = device;
+  return {
+    name,
+    uuid,
+    number,
+    openCount,
+    eventNumber,
+    readOnly,
+    suspended,
+    targetCount: device.live?.rows.length ?? 0,
+    liveTable: device.live !== null,
+    inactiveTable: device.inactive !== null,
+    deferredRemove: device.deferredRemove,
+    internalSuspend: false,
+  };
 }
 
 /** Runs `run` and gives what it wrote. */

@@ -56,9 +56,9 @@ describeUnless(obstacle)('regions and threads', () => {
     const { fixture, client } = await start();
     await using _ = fixture;
     const { mapper } = fixture;
-    let isDone = false;
+    const done = new AbortController();
     const changes = (async () => {
-      for (let round = 0; !isDone; round += 1) {
+      for (let round = 0; !done.signal.aborted; round += 1) {
         const name = round % 2 === 0 ? 'lower' : 'disk';
         await mapper.message(name, ['@stats_create', '-', '/4']);
         await new Promise((resolve) => setTimeout(resolve, 3));
@@ -66,7 +66,7 @@ describeUnless(obstacle)('regions and threads', () => {
       }
     })();
     await doIo(client, 400);
-    isDone = true;
+    done.abort();
     await changes;
     for (const name of ['lower', 'disk']) {
       const counts = mapper.engine.get(name).statistics();

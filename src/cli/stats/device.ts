@@ -2,7 +2,7 @@
 
 import { DmError } from '../../base/errors.ts';
 import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
-import { commandFailed, ioctlLines, request } from '../dmsetup/failure.ts';
+import { commandFailed, ioctlLines } from '../dmsetup/failure.ts';
 import { parseIdList } from './id-list.ts';
 import type { DeviceStatistics, Group, Region } from './model.ts';
 import { overlapWarnings } from './overlap.ts';
@@ -201,16 +201,5 @@ async function send(
   } catch (error) {
     if (!(error instanceof DmError)) throw error;
     throw commandFailed([...ioctlLines('message', selector, error), ...problem], error);
-  }
-}
-
-/** The device's name; fails as dmstats does when there is none. */
-export async function existingName(client: DmClient, selector: DeviceSelector): Promise<string> {
-  try {
-    return (await client.status(selector)).name;
-  } catch (error) {
-    if (error instanceof DmError && error.code === 'ENXIO')
-      throw commandFailed(['Device does not exist.'], error);
-    return await request('info', selector, () => Promise.reject(error as Error));
   }
 }

@@ -5,16 +5,29 @@ import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts
 import type { Invocation } from '../dmsetup/command.ts';
 import { forEachDevice } from '../dmsetup/devices.ts';
 import { commandFailed, DmsetupFailure } from '../dmsetup/failure.ts';
+import { type DeviceFacts, FactReader } from '../dmsetup/info-facts.ts';
+import {
+  DEPENDENCY_FIELDS,
+  deviceFields,
+  INFO_FIELDS,
+  NAME_FIELDS,
+  TREE_FIELDS,
+} from '../dmsetup/info-fields.ts';
+import { manglingMode } from '../dmsetup/mangle.ts';
 import type { DmsetupOptions } from '../dmsetup/options.ts';
 import { NO_DEVICES, print, printJson } from '../dmsetup/print.ts';
+import type { Field, FieldGroup } from '../report/field.ts';
+import { findField } from '../report/field-list.ts';
 import { Report, type ReportOptions } from '../report/report.ts';
 import { ReportError } from '../report/report-error.ts';
-import { ALL_PROGRAMS, existingName, PROGRAM_ID, StatisticsDevice, type Warn } from './device.ts';
+import { ALL_PROGRAMS, PROGRAM_ID, StatisticsDevice, type Warn } from './device.ts';
 import { COUNTER_FIELDS, REGION_FIELDS, statisticsFields } from './fields.ts';
 import { type Objects, rowsOf, type StatisticsRow } from './rows.ts';
 import { parseUnits, type Units } from './size-text.ts';
 
 type Kind = 'list' | 'report';
+/** Columns may be of the device too. */
+type ReportRow = StatisticsRow & { facts: DeviceFacts };
 
 const NS_PER_MS = 1e6;
 const NS_PER_S = 1e9;
@@ -73,13 +86,17 @@ export async function reportStatistics(
   const { options } = invocation;
   const report = openReport(kind, options, readUnits(options));
   if (report.helped) return;
-  const visitor = new Visitor(client, report, {
-    programId: options.allprograms ? ALL_PROGRAMS : (options.programid ?? PROGRAM_ID),
-    objects: chooseObjects(kind, options),
-    needsCounters: kind === 'report' || report.uses(COUNTER_FIELDS),
-    intervalNs: (options.interval ?? 1) * NS_PER_S,
-    warn,
-  });
+  const reader = await openReader(client, report, options);
+  const visitor = new Visitor(
+    { client, report, reader },
+    {
+      programId: options.allprograms ? ALL_PROGRAMS : (options.programid ?? PROGRAM_ID),
+      objects: chooseObjects(kind, options),
+      needsCounters: kind === 'report' || report.uses(COUNTER_FIELDS),
+      intervalNs: (options.interval ?? 1) * NS_PER_S,
+      warn,
+    },
+  );
   const times = repetitions(options);
   for (let time = 1; time <= times; time += 1) {
     const count = await forEachDevice(
@@ -88,7 +105,7 @@ export async function reportStatistics(
       (device) => visitor.visit(device),
       { everyDevice: true },
     );
-    if (options.json) printJson(report.objects());
+    if (options.json) printJson({ statistics: report.objects() });
     else {
       if (count === 0) print(NO_DEVICES);
       report.end();
@@ -108,10 +125,14 @@ function repetitions({ count, interval }: DmsetupOptions): number {
   return count === undefined && interval === undefined ? 1 : Number.POSITIVE_INFINITY;
 }
 
-function openReport(kind: Kind, options: DmsetupOptions, units: Units): Report<StatisticsRow> {
+function openReport(kind: Kind, options: DmsetupOptions, units: Units): Report<ReportRow> {
   const aligned = !options.noheadings;
-  const fields = statisticsFields({ units, timeSuffix: !options.notimesuffix, aligned });
-  const groupsOfAll = kind === 'list' ? [REGION_FIELDS] : [COUNTER_FIELDS, REGION_FIELDS];
+  const fields: Field<ReportRow>[] = [
+    ...deviceFields<ReportRow>(({ facts }) => facts),
+    ...statisticsFields({ units, timeSuffix: !options.notimesuffix, aligned }),
+  ];
+  const usualGroups = kind === 'list' ? [REGION_FIELDS] : [COUNTER_FIELDS, REGION_FIELDS];
+  const groupsOfAll = [...usualGroups, ...groupsNamed(fields, options.options ?? '')];
   const shape = { fields, groupsOfAll, columns: defaultColumns(kind, options), sort: '' };
   const sink = { out: print, error: (text: string) => void process.stderr.write(text) };
   try {
@@ -120,6 +141,28 @@ function openReport(kind: Kind, options: DmsetupOptions, units: Units): Report<S
     if (error instanceof ReportError) throw new DmsetupFailure([error.text.trimEnd()]);
     throw error;
   }
+}
+
+/** `all` is all fields of the groups that the report has something of. */
+function groupsNamed(fields: readonly Field<ReportRow>[], list: string): FieldGroup[] {
+  return list
+    .split(',')
+    .map((word) => findField(fields, word)?.group)
+    .filter((group) => group !== undefined);
+}
+
+function openReader(
+  client: DmClient,
+  report: Report<ReportRow>,
+  options: DmsetupOptions,
+): Promise<FactReader> {
+  const wanted = {
+    readAhead: report.uses(NAME_FIELDS),
+    blockName: report.uses(INFO_FIELDS),
+    dependencies: report.uses(DEPENDENCY_FIELDS),
+    tree: report.uses(TREE_FIELDS),
+  };
+  return FactReader.open(client, wanted, { options, mangling: manglingMode(options) });
 }
 
 function reportOptions(options: DmsetupOptions): ReportOptions {
@@ -144,10 +187,15 @@ interface VisitorOptions {
   warn: Warn;
 }
 
+interface Parts {
+  client: DmClient;
+  report: Report<ReportRow>;
+  reader: FactReader;
+}
+
 /** Reads devices into a report, and knows how long it took since it read them last. */
 class Visitor {
-  readonly #client: DmClient;
-  readonly #report: Report<StatisticsRow>;
+  readonly #parts: Parts;
   readonly #options: VisitorOptions;
   #startMs: number | null = null;
   #lastMs: number | null = null;
@@ -155,23 +203,23 @@ class Visitor {
   #intervalNs: bigint;
   #isNewInterval = false;
 
-  constructor(client: DmClient, report: Report<StatisticsRow>, options: VisitorOptions) {
-    this.#client = client;
-    this.#report = report;
+  constructor(parts: Parts, options: VisitorOptions) {
+    this.#parts = parts;
     this.#options = options;
     this.#intervalNs = BigInt(options.intervalNs);
   }
 
   async visit(selector: DeviceSelector): Promise<void> {
     const { programId, objects, needsCounters, warn } = this.#options;
-    await existingName(this.#client, selector);
-    const device = await StatisticsDevice.read(this.#client, selector, programId, warn);
+    const { client, report, reader } = this.#parts;
+    const facts = await reader.read(selector);
+    const device = await StatisticsDevice.read(client, selector, programId, warn);
     if (device.regions.size === 0) return;
     if (needsCounters) {
       await device.takeCounters();
       this.#measureInterval();
     }
-    for (const row of rowsOf(device, objects, this.#intervalNs)) this.#report.add(row);
+    for (const row of rowsOf(device, objects, this.#intervalNs)) report.add({ ...row, facts });
   }
 
   #measureInterval(): void {

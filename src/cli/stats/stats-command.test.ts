@@ -106,9 +106,9 @@ describe('create', () => {
     await world.start('s', '0 8 zero');
     expect(await output('create --alldevices')).toMatch(/^l: .*\ns: .*\n$/);
     expect(await output('create s l')).toMatch(/^s: .* 1\nl: .* 1\n$/);
-    expect(JSON.parse(await output('create l --json'))).toEqual([
-      { device: 'l', regions: [{ id: 2, areas: 1 }], group: null },
-    ]);
+    expect(JSON.parse(await output('create l --json'))).toEqual({
+      created: [{ device: 'l', regions: [{ id: 2, areas: 1 }], group: null }],
+    });
   });
 
   test.each([
@@ -213,9 +213,18 @@ l:3:foo:1:3:0s,100ns,5us:0s-100ns,100ns-5us,>5us
       'RgID RgSize ArSize\n   3   3906   3906\n',
     );
     expect(await output('list -o +user_data --programid other')).toBe('');
-    expect(JSON.parse(await output('list --json -o region_id,obj_type l --region'))).toHaveLength(
-      4,
-    );
+    const { statistics } = JSON.parse(await output('list --json -o region_id,obj_type l --region'));
+    expect(statistics).toHaveLength(4);
+    expect(statistics[3]).toEqual({ region_id: 3, obj_type: 'region' });
+  });
+
+  test('fields of the device beside those of its regions', async () => {
+    expect(
+      await output('list --noheadings -o name,devno,segments,region_id,area_count s --region'),
+    ).toBe('s:252:1:3:0:1\ns:252:1:3:1:1\ns:252:1:3:2:1\n');
+    const all = await output('report --noheadings --nameprefixes -o uuid,all --group s');
+    expect(all).toMatch(/^DM_UUID='':DM_NAME='s':.*:DM_READ_COUNT='0':.*:DM_OBJ_TYPE='group'\n$/);
+    expect((await run('list -o nosuch')).stderr).toMatch(/\nUnrecognised field: nosuch\n$/);
   });
 
   test('help names all fields', async () => {
@@ -301,13 +310,10 @@ describe('print, clear, delete, groups', () => {
     expect(await output('print --regionid 1')).not.toBe(line);
     const all = await output('print --allregions l');
     expect(all.split('\n')).toHaveLength(2 * (2 + 1 + 1) + 1);
-    expect(JSON.parse(await output('print --json --regionid 2 l'))).toEqual([
-      {
-        device: 'l',
-        region: 2,
-        areas: [{ start: 0, length: 65536, counters: [1, 0, 8, 5, 0, 0, 0, 0, 0, 5, 5, 5, 0] }],
-      },
-    ]);
+    const counters = [1, 0, 8, 5, 0, 0, 0, 0, 0, 5, 5, 5, 0];
+    expect(JSON.parse(await output('print --json --regionid 2 l'))).toEqual({
+      regions: [{ device: 'l', region: 2, areas: [{ start: 0, length: 65536, counters }] }],
+    });
     expect((await run('print --regionid 9 l')).stderr).toMatch(
       /^device-mapper: message ioctl on l /,
     );

@@ -59,7 +59,7 @@ export async function create(context: Context): Promise<void> {
     all.push(created);
     if (!options.json && created.groupId !== null) printGrouped(created, plan.alias);
   });
-  if (options.json) printJson(all.map(jsonOf));
+  if (options.json) printJson({ created: all.map(jsonOf) });
 }
 
 function printGrouped({ regions, groupId }: Created, alias: string | null): void {
@@ -121,7 +121,7 @@ export async function printRegions(context: Context): Promise<void> {
       if (allregions && !json) print(await device.print(id, isCleared));
     }
   });
-  if (json) printJson(printed);
+  if (json) printJson({ regions: printed });
 }
 
 function areasOf(text: string): object[] {
