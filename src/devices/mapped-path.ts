@@ -21,6 +21,13 @@ export function findMappedPath(
   path: string,
   mountFolder: string | null,
 ): MappedReference | undefined {
+  const reference = referenceAt(path, mountFolder);
+  if (reference || mountFolder === null || !path.startsWith('/dev/')) return reference;
+  // Programs under `exec` may have a /dev of their own, beside the mount (see src/exec/preload.c).
+  return referenceAt(join(dirname(mountFolder), path), mountFolder);
+}
+
+function referenceAt(path: string, mountFolder: string | null): MappedReference | undefined {
   const found = followLinks(path, mountFolder && withoutLinks(mountFolder));
   if (found === null) return undefined;
   if (found.kind === 'mounted') return mountedReference(found.name);

@@ -134,6 +134,22 @@ describeUnless(obstacle)('devmapper exec', { timeout: 60_000 }, () => {
     expect(text.split('\n')).toEqual(kernel.map((line) => DIFFERENT[line] ?? line));
   });
 
+  test('the library compiles without a warning', () => {
+    const source = here('../../src/exec/preload.c');
+    const words = [
+      '-shared',
+      '-fPIC',
+      '-O2',
+      '-Wall',
+      '-Wextra',
+      '-Werror',
+      '-o',
+      '/dev/null',
+      source,
+    ];
+    expect(spawnSync('cc', words, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  });
+
   test('descriptors are the node that was opened', async () => {
     const text = await world.output(`
       ${disk()}
