@@ -13,6 +13,7 @@ import { sleep, systemClock } from '../../base/clock.ts';
 import { DmError, errnoName } from '../../base/errors.ts';
 import type { Mapper } from '../../core/mapper.ts';
 import { loadSystem, type System } from '../../system/index.ts';
+import { PlaneThread, workerBeside } from '../data-plane/plane-thread.ts';
 import { directoryOperations } from './directory-operations.ts';
 import { fileOperations } from './file-operations.ts';
 import { FuseThread } from './fuse-thread.ts';
@@ -21,7 +22,6 @@ import { deviceKeyOf, NodeTable } from './nodes.ts';
 import { OpenFiles } from './open-files.ts';
 import { FuseSession } from './session.ts';
 import { StackCopies } from './stack-copies.ts';
-import { ThreadProcess } from './thread-process.ts';
 
 export interface FuseExportOptions {
   mapper: Mapper;
@@ -100,7 +100,7 @@ export class FuseExport {
 
   #startThread(system: System, fuseFd: number, spinMicroseconds: number): FuseThread {
     const eventFd = system.descriptors.createEvent({ nonblocking: true });
-    const thread = eventFd < 0 ? null : ThreadProcess.start();
+    const thread = eventFd < 0 ? null : PlaneThread.start(workerBeside(import.meta.url));
     if (thread === null) {
       throw new DmError('ENOMEM', `Cannot serve ${this.folder}: no thread or descriptor is left`);
     }

@@ -8,10 +8,10 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
 import type { System } from '../../system/index.ts';
-import { Gate, Signal } from '../nbd/data-plane/gate.ts';
+import { Gate, Signal } from '../data-plane/gate.ts';
+import type { PlaneThread } from '../data-plane/plane-thread.ts';
+import { StackLink } from '../data-plane/stack-link.ts';
 import type { FromWorker, StartMessage, ToWorker } from './messages.ts';
-import { StackLink } from './stack-link.ts';
-import type { ThreadProcess } from './thread-process.ts';
 
 export interface FuseThreadOptions {
   system: System;
@@ -28,7 +28,7 @@ export class FuseThread {
   /** Resolves when the thread is done, with the reason if it should not be. Its descriptor is closed by `close`. */
   readonly ended: Promise<string | null>;
   readonly #options: FuseThreadOptions;
-  readonly #thread: ThreadProcess;
+  readonly #thread: PlaneThread;
   readonly #port: MessagePort;
   readonly #mailbox = new Gate();
   readonly #pings = new Map<number, () => void>();
@@ -39,7 +39,7 @@ export class FuseThread {
   #isEnded = false;
   #isClosed = false;
 
-  constructor(thread: ThreadProcess, options: FuseThreadOptions) {
+  constructor(thread: PlaneThread, options: FuseThreadOptions) {
     this.#options = options;
     this.#thread = thread;
     this.ended = new Promise((resolve) => {
@@ -58,7 +58,7 @@ export class FuseThread {
     const { fuseFd, eventFd, spinMicroseconds } = options;
     const mailbox = this.#mailbox.memory;
     const start: StartMessage = { port: port2, fuseFd, eventFd, mailbox, spinMicroseconds };
-    thread.post(start, [port2]);
+    thread.serve(start, [port2]);
   }
 
   /** Resolves when every request that the thread had taken is known here or answered. */

@@ -1,7 +1,7 @@
 /** What the main thread and the worker threads of a mount tell each other. */
 
 import type { MessagePort } from 'node:worker_threads';
-import type { Plan } from '../nbd/data-plane/plan.ts';
+import type { Plan } from '../data-plane/plan.ts';
 
 /** What a thread gets to serve a mount. */
 export interface StartMessage {

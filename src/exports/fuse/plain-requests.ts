@@ -20,10 +20,10 @@ import {
 } from '../../protocols/fuse/request.ts';
 import type { System } from '../../system/index.ts';
 import { PinnedBuffer } from '../../system/pinned-buffer.ts';
-import type { Gate } from '../nbd/data-plane/gate.ts';
-import type { Plan } from '../nbd/data-plane/plan.ts';
-import { ReplicaRunner } from '../nbd/data-plane/replica-runner.ts';
-import type { SlowDisk } from '../nbd/data-plane/slow-disk.ts';
+import type { Gate } from '../data-plane/gate.ts';
+import type { Plan } from '../data-plane/plan.ts';
+import { ReplicaRunner } from '../data-plane/replica-runner.ts';
+import type { SlowDisk } from '../data-plane/slow-disk.ts';
 import { deviceKeyOf } from './nodes.ts';
 
 export interface PlainRequestsOptions {

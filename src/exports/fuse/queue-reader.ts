@@ -7,7 +7,7 @@ import { Errno } from '../../base/errors.ts';
 import { REQUEST_BUFFER_BYTES } from '../../protocols/fuse/constants.ts';
 import type { System } from '../../system/index.ts';
 import type { PinnedBuffer } from '../../system/pinned-buffer.ts';
-import type { Gate } from '../nbd/data-plane/gate.ts';
+import type { Gate } from '../data-plane/gate.ts';
 
 /** The longest sleep: a thread that sits in a system call cannot be ended, and the process waits for it when it exits. */
 const SLEEP_MS = 1000;

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { loadSystem } from '../../system/index.ts';
-import type { ThreadData } from '../nbd/data-plane/messages.ts';
+import type { ThreadData } from '../data-plane/plane-thread.ts';
 import type { FromWorker, StartMessage } from './messages.ts';
 import { WorkerMount } from './worker-mount.ts';
 

@@ -10,10 +10,10 @@ import { availableParallelism } from 'node:os';
 import { systemClock } from '../../../base/clock.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import type { System } from '../../../system/index.ts';
+import { PlaneThread, workerBeside } from '../../data-plane/plane-thread.ts';
 import type { AdoptedSession, AdoptHook } from '../connection.ts';
 import type { RequestUnderWay } from '../executor.ts';
 import { type ConnectionEnd, PlaneConnection } from './plane-connection.ts';
-import { PlaneThread } from './plane-thread.ts';
 
 export interface DataPlaneOptions {
   system: System;
@@ -162,7 +162,7 @@ export class DataPlane {
 
   #startThread(): PlaneThread | null {
     if (this.#threadCount >= this.#maxThreads) return null;
-    const thread = PlaneThread.start();
+    const thread = PlaneThread.start(workerBeside(import.meta.url));
     if (thread === null) return null;
     this.#threadCount += 1;
     thread.onEnd = () => this.#forget(thread);

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { Errno } from '../../../base/errors.ts';
 import { createPrng } from '../../../base/prng.ts';
 import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
-import { FileRanges } from './file-ranges.ts';
+import { FileRanges } from '../../data-plane/file-ranges.ts';
+import { Gate } from '../../data-plane/gate.ts';
 import { FileSender, type FileSenderOptions } from './file-sender.ts';
-import { Gate } from './gate.ts';
 import { OutputBuffer } from './output-buffer.ts';
 
 const FILE_BYTES = 64 * 1024;

@@ -9,8 +9,8 @@
 import { Errno } from '../../../base/errors.ts';
 import { TransferFlag } from '../../../system/file-calls.ts';
 import type { System } from '../../../system/index.ts';
-import type { FileRanges } from './file-ranges.ts';
-import type { Gate } from './gate.ts';
+import type { FileRanges } from '../../data-plane/file-ranges.ts';
+import type { Gate } from '../../data-plane/gate.ts';
 import type { OutputBuffer } from './output-buffer.ts';
 
 /** How long a wait for the client may keep the gate from shutting. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Command } from '../../../protocols/nbd/constants.ts';
 import { createRequest, type Request } from '../../../protocols/nbd/request.ts';
+import { SlowDisk } from '../../data-plane/slow-disk.ts';
 import { Forwarding } from './forwarding.ts';
-import { SlowDisk } from './slow-disk.ts';
 
 const MIB = 1024 * 1024;
 const LIMITS = {

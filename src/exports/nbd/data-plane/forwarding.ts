@@ -2,8 +2,8 @@
 
 import { Command } from '../../../protocols/nbd/constants.ts';
 import type { Request } from '../../../protocols/nbd/request.ts';
+import type { SlowDisk } from '../../data-plane/slow-disk.ts';
 import type { WorkerLimits } from './messages.ts';
-import type { SlowDisk } from './slow-disk.ts';
 
 /** What a block status answer may need while it is gathered. */
 const STATUS_COST_BYTES = 1024 * 1024;

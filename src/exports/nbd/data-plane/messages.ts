@@ -1,13 +1,7 @@
 /** What the main thread and a worker tell each other about one connection. */
 
 import type { MessagePort } from 'node:worker_threads';
-import type { Plan } from './plan.ts';
-
-/** What a thread gets when it is made. */
-export interface ThreadData {
-  /** One word of 32 bits: set to 1 and notified when the thread has loaded. */
-  state: SharedArrayBuffer;
-}
+import type { Plan } from '../../data-plane/plan.ts';
 
 /** To a thread without a connection: serve one, or end. */
 export type ToThread = StartMessage | 'end';

@@ -5,14 +5,14 @@
 
 import { Command, CommandFlag } from '../../../protocols/nbd/constants.ts';
 import type { System } from '../../../system/index.ts';
+import type { Gate } from '../../data-plane/gate.ts';
+import type { Plan } from '../../data-plane/plan.ts';
+import { type ByteRange, ReplicaRunner } from '../../data-plane/replica-runner.ts';
+import type { SlowDisk } from '../../data-plane/slow-disk.ts';
 import { FileSender } from './file-sender.ts';
-import type { Gate } from './gate.ts';
 import type { InputBuffer } from './input-buffer.ts';
 import type { StartMessage } from './messages.ts';
 import type { OutputBuffer } from './output-buffer.ts';
-import type { Plan } from './plan.ts';
-import { type ByteRange, ReplicaRunner } from './replica-runner.ts';
-import type { SlowDisk } from './slow-disk.ts';
 import type { Wire } from './wire.ts';
 
 /** Room for the longest reply without data. */

@@ -1,17 +1,11 @@
 /**
- * One connection that a worker serves, seen from the main thread: keeps its plan up to date, shuts its gate while a device of the
- * stack is suspended, and executes what the worker hands back.
- *
- * Invariants
- * - The gate is open only while no device of the stack is suspended and the worker has the plan of the stack as it is, or a
- *   signal that this plan waits.
- * - At most one plan is on its way, so that they do not pile up before a worker that is busy.
+ * One connection that a worker serves, seen from the main thread: the link to the copy of the stack that the worker has, and the
+ * requests that it hands back.
  */
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { sleep, systemClock } from '../../../base/clock.ts';
-import type { Bypass, MappedDevice } from '../../../core/mapped-device.ts';
-import { IoStatistics, STATISTICS_BYTES } from '../../../core/statistics.ts';
+import type { MappedDevice } from '../../../core/mapped-device.ts';
 import { MAX_PAYLOAD_BYTES, TransmissionFlag } from '../../../protocols/nbd/constants.ts';
 import {
   createRequest,
@@ -19,12 +13,12 @@ import {
   decodeRequest,
 } from '../../../protocols/nbd/request.ts';
 import type { System } from '../../../system/index.ts';
+import { Signal } from '../../data-plane/gate.ts';
+import type { PlaneThread } from '../../data-plane/plane-thread.ts';
+import { StackLink } from '../../data-plane/stack-link.ts';
 import { Executor, type RequestUnderWay } from '../executor.ts';
 import type { NbdSession } from '../session.ts';
-import { Gate, Signal } from './gate.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
-import { buildPlan, type Plan } from './plan.ts';
-import type { PlaneThread } from './plane-thread.ts';
 
 export interface PlaneConnectionOptions {
   system: System;
@@ -66,19 +60,9 @@ export class PlaneConnection {
   /** Resolves when, after that, none of its requests is under way. */
   readonly ended: Promise<ConnectionEnd>;
   readonly #options: PlaneConnectionOptions;
-  readonly #gate = new Gate();
+  readonly #link: StackLink;
   readonly #port: MessagePort;
   readonly #executor: Executor;
-  /** What each mapped device of the stack knows this connection as. */
-  #bypasses = new Map<MappedDevice, StackBypass>();
-  /** Devices of the stack that are suspended now. */
-  readonly #held = new Set<MappedDevice>();
-  /** Of the stack as it is. */
-  #plan: Plan;
-  /** The worker was not given `#plan` yet. */
-  #planWaits = false;
-  /** A plan is on its way that the worker has not read. */
-  #planUnread = true;
   #resolveGone!: (end: ConnectionEnd) => void;
   #isGone = false;
 
@@ -100,23 +84,28 @@ export class PlaneConnection {
       const reason = `its thread died: ${error?.message ?? 'no reason given'}`;
       this.#finish({ reason, counters: null, threadAlive: false });
     };
-    this.#plan = this.#renewPlan();
+    this.#link = new StackLink({
+      device: options.device,
+      post: (plan) => this.#port.postMessage({ kind: 'plan', plan } satisfies ToWorker),
+      ring: () => this.#ring(),
+      afterShut: () => this.#waitForLent(),
+    });
     const { structuredReplies, extendedHeaders, transmissionFlags } = session;
     const start: StartMessage = {
       port: port2,
       socketFd,
       eventFd,
-      gate: this.#gate.memory,
+      gate: this.#link.gate.memory,
       leftover,
       wire: { structuredReplies, extendedHeaders },
       readOnly: (transmissionFlags & TransmissionFlag.readOnly) !== 0,
-      plan: this.#plan,
+      plan: this.#link.plan,
       spinMicroseconds: options.spinMicroseconds,
       lendsFiles: options.lendsFiles,
       limits: LIMITS,
     };
-    thread.serve(start);
-    if (this.#held.size === 0) this.#gate.open();
+    thread.serve(start, [port2]);
+    this.#link.open();
   }
 
   /** Requests under way are answered, later ones are not taken. A client that takes no answers needs `disconnect`. */
@@ -144,29 +133,6 @@ export class PlaneConnection {
     this.#post({ kind: 'disconnect' });
   }
 
-  /** Describes the stack as it is now and attaches to exactly the devices in it. */
-  #renewPlan(): Plan {
-    const { plan, devices } = buildPlan(this.#options.device);
-    const old = this.#bypasses;
-    this.#bypasses = new Map();
-    for (const [device, bypass] of old) device.detachBypass(bypass);
-    this.#held.clear();
-    for (const [index, device] of devices.entries()) {
-      const statistics = new IoStatistics(plan.statistics, index * STATISTICS_BYTES);
-      const bypass = new StackBypass(this, device, statistics);
-      this.#bypasses.set(device, bypass);
-      device.attachBypass(bypass);
-    }
-    return plan;
-  }
-
-  /** A device of the stack is being suspended. */
-  async hold(device: MappedDevice): Promise<void> {
-    this.#held.add(device);
-    await this.#gate.shut();
-    await this.#waitForLent();
-  }
-
   /**
    * What the worker sent from files lies in the socket as it is in the files, and would change with them. A client that takes
    * its answers has them in no time; for one that does not, a suspend cannot wait.
@@ -174,33 +140,21 @@ export class PlaneConnection {
   async #waitForLent(): Promise<void> {
     const { system, socketFd } = this.#options;
     const limitMs = systemClock.nowMs() + LENT_LIMIT_MS;
-    while (!this.#isGone && this.#gate.isLent) {
-      if (system.sockets.unreadBytes(socketFd) <= 0) this.#gate.clearLent();
+    while (!this.#isGone && this.#link.gate.isLent) {
+      if (system.sockets.unreadBytes(socketFd) <= 0) this.#link.gate.clearLent();
       else if (systemClock.nowMs() >= limitMs) return;
       else await sleep(systemClock, LENT_POLL_MS);
     }
   }
 
-  /** A device of the stack runs again, perhaps with another table. */
-  release(): void {
-    if (this.#isGone) return;
-    this.#plan = this.#renewPlan();
-    this.#planWaits = true;
-    this.#offerPlan();
-  }
-
-  #offerPlan(): void {
-    if (!this.#planWaits || this.#planUnread || this.#held.size > 0) return;
-    this.#planWaits = false;
-    this.#planUnread = true;
-    this.#post({ kind: 'plan', plan: this.#plan });
-    this.#gate.open();
-  }
-
   #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
     if (this.#isGone) return;
     this.#port.postMessage(message, transfer);
-    this.#gate.signal(message.kind === 'plan' ? Signal.plan | Signal.message : Signal.message);
+    this.#link.gate.signal(Signal.message);
+    this.#ring();
+  }
+
+  #ring(): void {
     this.#options.system.descriptors.eventAdd(this.#options.eventFd, 1);
   }
 
@@ -210,8 +164,7 @@ export class PlaneConnection {
         this.#execute(message);
         break;
       case 'planned':
-        this.#planUnread = false;
-        this.#offerPlan();
+        this.#link.planned();
         break;
       case 'end':
         this.#finish({ reason: message.reason, counters: message.counters, threadAlive: true });
@@ -235,37 +188,11 @@ export class PlaneConnection {
     this.#isGone = true;
     const { system, socketFd, eventFd } = this.#options;
     this.#port.close();
-    this.#gate.abandon();
-    for (const [device, bypass] of this.#bypasses) device.detachBypass(bypass);
+    this.#link.abandon();
     system.sockets.shutdown(socketFd, 'both');
     system.descriptors.close(socketFd);
     system.descriptors.close(eventFd);
     this.#resolveGone(end);
-  }
-}
-
-/** What one device of the stack sees of the connection. */
-class StackBypass implements Bypass {
-  readonly #connection: PlaneConnection;
-  readonly #device: MappedDevice;
-  readonly #statistics: IoStatistics;
-
-  constructor(connection: PlaneConnection, device: MappedDevice, statistics: IoStatistics) {
-    this.#connection = connection;
-    this.#device = device;
-    this.#statistics = statistics;
-  }
-
-  quiesce(): Promise<void> {
-    return this.#connection.hold(this.#device);
-  }
-
-  release(): void {
-    this.#connection.release();
-  }
-
-  statistics(): IoStatistics {
-    return this.#statistics;
   }
 }
 

@@ -9,7 +9,7 @@ import { Errno } from '../../../base/errors.ts';
 import type { System } from '../../../system/index.ts';
 import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
 import { MessageFlag } from '../../../system/socket-calls.ts';
-import type { Gate } from './gate.ts';
+import type { Gate } from '../../data-plane/gate.ts';
 
 /** Spins that found nothing, less those that found something, until spinning stops. */
 const CREDIT_LIMIT = 8;

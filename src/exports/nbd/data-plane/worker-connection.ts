@@ -14,13 +14,13 @@ import { Command, EXTENDED_REQUEST_BYTES } from '../../../protocols/nbd/constant
 import type { System } from '../../../system/index.ts';
 import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
 import { MessageFlag } from '../../../system/socket-calls.ts';
+import { Gate } from '../../data-plane/gate.ts';
+import type { SlowDisk } from '../../data-plane/slow-disk.ts';
 import { Forwarding } from './forwarding.ts';
-import { Gate } from './gate.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { PlainRequests, REPLY_HEADER_BYTES } from './plain-requests.ts';
-import type { SlowDisk } from './slow-disk.ts';
 import { Waiter } from './waiter.ts';
 import { createWire, type Wire } from './wire.ts';
 

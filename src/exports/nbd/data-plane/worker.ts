@@ -3,7 +3,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../../base/assert.ts';
 import { loadSystem } from '../../../system/index.ts';
-import type { FromThread, FromWorker, StartMessage, ThreadData, ToThread } from './messages.ts';
+import type { ThreadData } from '../../data-plane/plane-thread.ts';
+import type { FromThread, FromWorker, StartMessage, ToThread } from './messages.ts';
 import { allocateBuffers, type ConnectionBuffers, WorkerConnection } from './worker-connection.ts';
 
 const system = loadSystem();

@@ -9,14 +9,14 @@
  * the file become one readv or writev, so that a striped request touches each file once.
  */
 
-import { Errno } from '../../../base/errors.ts';
-import { SECTOR_BYTES } from '../../../base/units.ts';
-import { type Bio, Op } from '../../../core/bio.ts';
-import type { DirectAccess } from '../../../core/device.ts';
-import { isPlugged, unplugLater } from '../../../core/plug.ts';
-import { type FileCalls, TransferFlag } from '../../../system/file-calls.ts';
-import { IoVector, MAX_VECTOR_PIECES } from '../../../system/io-vector.ts';
-import { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+import { Errno } from '../../base/errors.ts';
+import { SECTOR_BYTES } from '../../base/units.ts';
+import { type Bio, Op } from '../../core/bio.ts';
+import type { DirectAccess } from '../../core/device.ts';
+import { isPlugged, unplugLater } from '../../core/plug.ts';
+import { type FileCalls, TransferFlag } from '../../system/file-calls.ts';
+import { IoVector, MAX_VECTOR_PIECES } from '../../system/io-vector.ts';
+import { PinnedBuffer } from '../../system/pinned-buffer.ts';
 import { Leaf, NEEDS_MAIN } from './direct-leaf.ts';
 import type { FileRanges } from './file-ranges.ts';
 import type { PlanLeaf } from './plan.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Bio, Op } from '../../../core/bio.ts';
-import { IoStatistics, STATISTICS_BYTES } from '../../../core/statistics.ts';
+import { Bio, Op } from '../../core/bio.ts';
+import { IoStatistics, STATISTICS_BYTES } from '../../core/statistics.ts';
 import { CountJournal, ReplicaStatistics } from './count-journal.ts';
 
 function finish(statistics: IoStatistics, op: Op, sectorCount: number, error = 0): void {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { SimulatedClock } from '../../../base/simulated-clock.ts';
-import { Op } from '../../../core/bio.ts';
-import { DEFAULT_LIMITS } from '../../../core/limits.ts';
-import type { MappedDevice } from '../../../core/mapped-device.ts';
-import { STATISTICS_BYTES } from '../../../core/statistics.ts';
-import { submitBio } from '../../../testing/submit.ts';
+import { SimulatedClock } from '../../base/simulated-clock.ts';
+import { Op } from '../../core/bio.ts';
+import { DEFAULT_LIMITS } from '../../core/limits.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
+import { STATISTICS_BYTES } from '../../core/statistics.ts';
+import { submitBio } from '../../testing/submit.ts';
 import { CountJournal } from './count-journal.ts';
 import { NEEDS_MAIN } from './direct-leaf.ts';
 import { FileRanges } from './file-ranges.ts';

@@ -1,12 +1,12 @@
 /** A worker's copy of the stack behind the gate: what runs on it runs only inside. */
 
-import { assert } from '../../../base/assert.ts';
-import { systemClock } from '../../../base/clock.ts';
-import { SECTOR_BYTES } from '../../../base/units.ts';
-import { Bio, NO_DATA, Op } from '../../../core/bio.ts';
-import type { MappedDevice } from '../../../core/mapped-device.ts';
-import type { System } from '../../../system/index.ts';
-import type { PinnedBuffer } from '../../../system/pinned-buffer.ts';
+import { assert } from '../../base/assert.ts';
+import { systemClock } from '../../base/clock.ts';
+import { SECTOR_BYTES } from '../../base/units.ts';
+import { Bio, NO_DATA, Op } from '../../core/bio.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
+import type { System } from '../../system/index.ts';
+import type { PinnedBuffer } from '../../system/pinned-buffer.ts';
 import { CountJournal } from './count-journal.ts';
 import type { Deferral } from './file-leaf.ts';
 import { FileRanges } from './file-ranges.ts';

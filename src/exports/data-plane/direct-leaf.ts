@@ -1,10 +1,10 @@
 /** The bottom devices of a worker's copy of a stack. They end every bio before `submit` or `unplug` returns. */
 
-import { Errno } from '../../../base/errors.ts';
-import { SECTOR_BYTES } from '../../../base/units.ts';
-import { type Bio, Op } from '../../../core/bio.ts';
-import type { BlockDevice, DeviceNumber } from '../../../core/device.ts';
-import type { Limits } from '../../../core/limits.ts';
+import { Errno } from '../../base/errors.ts';
+import { SECTOR_BYTES } from '../../base/units.ts';
+import { type Bio, Op } from '../../core/bio.ts';
+import type { BlockDevice, DeviceNumber } from '../../core/device.ts';
+import type { Limits } from '../../core/limits.ts';
 import type { FileRanges } from './file-ranges.ts';
 import type { PlanLeaf } from './plan.ts';
 

@@ -3,8 +3,8 @@
  * all: that one counts it again, on every device of the stack.
  */
 
-import type { Bio, Op } from '../../../core/bio.ts';
-import { IoStatistics } from '../../../core/statistics.ts';
+import type { Bio, Op } from '../../core/bio.ts';
+import { IoStatistics } from '../../core/statistics.ts';
 
 export class CountJournal {
   #count = 0;

@@ -1,13 +1,13 @@
 /** A worker's copy of a stack: the same tables, targets and mapped devices over leaves of its own. */
 
-import type { Clock } from '../../../base/clock.ts';
-import { DmError } from '../../../base/errors.ts';
-import type { BlockDevice } from '../../../core/device.ts';
-import { MappedDevice } from '../../../core/mapped-device.ts';
-import { STATISTICS_BYTES } from '../../../core/statistics.ts';
-import { type DeviceOpener, Table } from '../../../core/table.ts';
-import { createTargetRegistry, type TargetType } from '../../../core/target.ts';
-import { targets } from '../../../targets/index.ts';
+import type { Clock } from '../../base/clock.ts';
+import { DmError } from '../../base/errors.ts';
+import type { BlockDevice } from '../../core/device.ts';
+import { MappedDevice } from '../../core/mapped-device.ts';
+import { STATISTICS_BYTES } from '../../core/statistics.ts';
+import { type DeviceOpener, Table } from '../../core/table.ts';
+import { createTargetRegistry, type TargetType } from '../../core/target.ts';
+import { targets } from '../../targets/index.ts';
 import { type CountJournal, ReplicaStatistics } from './count-journal.ts';
 import { MemoryLeaf, NEEDS_MAIN, RemoteLeaf } from './direct-leaf.ts';
 import { FileLeaf, type FileLeafOptions } from './file-leaf.ts';

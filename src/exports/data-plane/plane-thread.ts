@@ -1,12 +1,16 @@
 /**
- * A thread of a mount. It is asked to end and never terminated: stopping a thread while it declares system calls makes
+ * A thread of the data plane. It is asked to end and never terminated: stopping a thread while it declares system calls makes
  * koffi abort the whole process, and what it had open of its modules would stay open.
  */
 
-import { type MessagePort, Worker } from 'node:worker_threads';
+import { type Transferable, Worker } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
-import type { ThreadData } from '../nbd/data-plane/messages.ts';
-import type { StartMessage } from './messages.ts';
+
+/** What a thread gets when it is made. */
+export interface ThreadData {
+  /** One word of 32 bits: set to 1 and notified when the thread has loaded. */
+  state: SharedArrayBuffer;
+}
 
 /** A thread's heap stays small: its buffers are outside. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
@@ -14,14 +18,14 @@ const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1
 const LOAD_LIMIT_MS = 2000;
 
 /** Threads that have not loaded their modules yet. */
-const loading = new Set<ThreadProcess>();
+const loading = new Set<PlaneThread>();
 
 /** Node is about to terminate every thread. */
 function waitForLoading(): void {
   for (const thread of loading) thread.waitLoaded();
 }
 
-export class ThreadProcess {
+export class PlaneThread {
   /** Called when the thread has ended, with the error it died of if there was one. */
   onEnd: (error: Error | null) => void = () => {};
   readonly #worker: Worker;
@@ -30,10 +34,10 @@ export class ThreadProcess {
   readonly #state = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #error: Error | null = null;
 
-  private constructor() {
+  private constructor(module: URL) {
     const workerData: ThreadData = { state: this.#state.buffer };
     const options = { workerData, resourceLimits: RESOURCE_LIMITS, stdin: false };
-    this.#worker = new Worker(workerUrl(), options);
+    this.#worker = new Worker(module, options);
     this.#worker.unref();
     this.#worker.on('error', (error: Error) => {
       this.#error = error;
@@ -51,9 +55,9 @@ export class ThreadProcess {
   }
 
   /** null when the system gives no more threads or memory. */
-  static start(): ThreadProcess | null {
+  static start(module: URL): PlaneThread | null {
     try {
-      return new ThreadProcess();
+      return new PlaneThread(module);
     } catch {
       return null;
     }
@@ -68,11 +72,12 @@ export class ThreadProcess {
     Atomics.wait(this.#state, 0, 0, LOAD_LIMIT_MS);
   }
 
-  post(start: StartMessage, transfer: MessagePort[]): void {
+  /** Gives it something to serve. */
+  serve(start: object, transfer: readonly Transferable[]): void {
     this.#worker.postMessage(start, transfer);
   }
 
-  /** For a thread without a connection; resolves when it has ended. */
+  /** For a thread that serves nothing; resolves when it has ended. */
   async end(): Promise<void> {
     this.#worker.ref();
     this.#worker.postMessage('end');
@@ -87,9 +92,10 @@ export class ThreadProcess {
   }
 }
 
-/** The compiled file beside this one; from source (tests) the one in `dist`, since threads only load JavaScript. */
-function workerUrl(): URL {
-  const here = import.meta.url;
-  if (here.endsWith('.js')) return new URL('./worker.js', here);
-  return new URL('../../../dist/exports/fuse/worker.js', here);
+/** `worker.js` beside the module with this URL; from source (tests) the one in `dist`, since threads only load JavaScript. */
+export function workerBeside(moduleUrl: string): URL {
+  const compiled = moduleUrl.endsWith('.js')
+    ? moduleUrl
+    : moduleUrl.replace(/\/src\/exports\/(?!.*\/src\/exports\/)/, '/dist/exports/');
+  return new URL('./worker.js', compiled);
 }

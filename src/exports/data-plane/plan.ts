@@ -5,13 +5,13 @@
  * stands in the plan as `remote`: I/O that gets there is handed back to the main thread.
  */
 
-import type { BlockDevice, DirectAccess } from '../../../core/device.ts';
-import type { Limits } from '../../../core/limits.ts';
-import { MappedDevice } from '../../../core/mapped-device.ts';
-import { STATISTICS_BYTES } from '../../../core/statistics.ts';
-import type { Row } from '../../../core/table.ts';
-import type { TargetType } from '../../../core/target.ts';
-import { targets } from '../../../targets/index.ts';
+import type { BlockDevice, DirectAccess } from '../../core/device.ts';
+import type { Limits } from '../../core/limits.ts';
+import { MappedDevice } from '../../core/mapped-device.ts';
+import { STATISTICS_BYTES } from '../../core/statistics.ts';
+import type { Row } from '../../core/table.ts';
+import type { TargetType } from '../../core/target.ts';
+import { targets } from '../../targets/index.ts';
 
 /** All tables of a stack together; a copy of more would not fit the memory that a worker may have. */
 const MAX_ROWS = 100_000;

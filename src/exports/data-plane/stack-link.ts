@@ -10,8 +10,8 @@
 
 import type { Bypass, MappedDevice } from '../../core/mapped-device.ts';
 import { IoStatistics, STATISTICS_BYTES } from '../../core/statistics.ts';
-import { Gate, Signal } from '../nbd/data-plane/gate.ts';
-import { buildPlan, type Plan } from '../nbd/data-plane/plan.ts';
+import { Gate, Signal } from './gate.ts';
+import { buildPlan, type Plan } from './plan.ts';
 
 export interface StackLinkOptions {
   /** The top of the stack. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { MappedDevice } from '../../../core/mapped-device.ts';
-import type { TargetType } from '../../../core/target.ts';
-import { World } from '../../../testing/world.ts';
+import { MappedDevice } from '../../core/mapped-device.ts';
+import type { TargetType } from '../../core/target.ts';
+import { World } from '../../testing/world.ts';
 import { buildPlan, REMOTE_TYPE } from './plan.ts';
 
 /** Says that it is stateless, and no worker has it. */
