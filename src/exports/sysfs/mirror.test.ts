@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readMarker } from '../../devices/marker.ts';
+import { readMarker, writeMarker } from '../../devices/marker.ts';
 import { World } from '../../testing/world.ts';
 import { SysfsMirror } from './mirror.ts';
 
@@ -118,6 +118,18 @@ describe('the mirror of sysfs', () => {
     await world.start('b', '0 32 zero');
     await written();
     expect([text('sys/block/dm-0/dm/name'), text('sys/block/dm-0/size')]).toEqual(['b', '32']);
+  });
+
+  test('takes away the node of a device that is gone, and no other', async () => {
+    mirror.refresh();
+    const device = await world.start('a', '0 64 zero');
+    await world.start('b', '0 64 zero');
+    writeMarker(at('dev/mapper/a'), 'b', { major: 252, minor: 0 });
+    writeMarker(at('dev/mapper/b'), 'b', { major: 252, minor: 0 });
+    await world.mapper.remove(device);
+    await world.mapper.remove(world.mapper.get('b'));
+    await written();
+    expect(readdirSync(at('dev/mapper'))).toEqual(['b']);
   });
 
   test('leaves nothing', async () => {

@@ -16,6 +16,7 @@ import { writeMarker } from '../../devices/marker.ts';
 import { deviceAttributes, deviceSettings } from './attributes.ts';
 import { type HostDevice, listHostDevices } from './host-devices.ts';
 import { Relations } from './relations.ts';
+import { removeNode } from './remove-node.ts';
 import { FileTree } from './tree.ts';
 
 const VIRTUAL = 'devices/virtual/block';
@@ -156,6 +157,9 @@ export class SysfsMirror {
     const links = [`block/${name}`, `class/block/${name}`, `dev/block/${device.operand}`];
     for (const path of [...links, folderOf(device)]) this.#tree.remove(path);
     rmSync(join(this.#nodes, name), { force: true });
+    for (const folder of ['/dev', this.#nodes]) {
+      removeNode(join(folder, 'mapper', device.name), device.number);
+    }
   }
 
   #writeSlaves(device: MappedDevice): void {

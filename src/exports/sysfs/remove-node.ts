@@ -1,0 +1,17 @@
+/** Nodes of devices that went away by other hands than libdevmapper's, which takes its own away. */
+
+import { lstatSync, rmSync, type Stats } from 'node:fs';
+import type { DeviceNumber } from '../../core/device.ts';
+import { readMarker } from '../../devices/marker.ts';
+import { deviceNumberOf } from '../../devices/node-number.ts';
+
+/** Removes the node, or the marker file, of exactly this device; anything else at `path` stays. */
+export function removeNode(path: string, { major, minor }: DeviceNumber): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const found = stats && numberAt(path, stats);
+  if (found?.major === major && found.minor === minor) rmSync(path);
+}
+
+function numberAt(path: string, stats: Stats): DeviceNumber | null {
+  return stats.isBlockDevice() ? deviceNumberOf(stats.rdev) : readMarker(path, stats);
+}
