@@ -50,13 +50,13 @@ describeUnless(obstacle)('under load', () => {
     const images = [fixture.image('a.img', 32 * MIB), fixture.image('b.img', 32 * MIB)];
     const options = ['--bs=4k-64k', '--ioengine=libaio', '--iodepth=16', '--direct=1', '--loops=6'];
     const fio = verify(path, ...options);
-    let isRunning = true;
+    const load = { isRunning: true };
     const ended = fio.finally(() => {
-      isRunning = false;
+      load.isRunning = false;
     });
     const disk = `${fixture.folder}/disk.img`;
     // The first half stays where it is, the second is another disk's each time: fio writes to the first alone.
-    for (let count = 0; isRunning && count < 40; count += 1) {
+    for (let count = 0; load.isRunning && count < 40; count += 1) {
       const rows = [`0 32768 linear ${disk} 0`, `32768 32768 linear ${images[count % 2]} 0`];
       await fixture.mapper.load('disk', rows.join('\n'));
       await fixture.mapper.suspend('disk');

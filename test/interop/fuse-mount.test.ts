@@ -79,7 +79,7 @@ class DaemonFixture implements AsyncDisposable {
     const stdio = ['ignore', 'pipe', 'inherit'] as const;
     const child = spawn(file, rest, { env: this.#environment, stdio: [...stdio] });
     await new Promise((resolve, reject) => {
-      child.stdout?.once('data', resolve);
+      child.stdout.once('data', resolve);
       child.once('exit', () => reject(new Error('The daemon ended')));
     });
     return child;
@@ -161,7 +161,7 @@ describeUnless(needs('timeout', 'ls'))('a mount', () => {
     await using fixture = await FuseFixture.start();
     await fixture.create('disk', MIB);
     const [file, ...words] = isRoot ? ['umount'] : ['fusermount3', '-u'];
-    await succeed(file!, ...words, fixture.mount.folder);
+    await succeed(file, ...words, fixture.mount.folder);
     await fixture.mount.ended;
     expect(fixture.reports).toEqual([]);
   });
