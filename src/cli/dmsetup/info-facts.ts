@@ -59,9 +59,8 @@ export class FactReader {
     wanted: WantedFacts,
     about: { options: DmsetupOptions; mangling: ManglingMode },
   ): Promise<FactReader> {
-    const { inactive = false } = about.options;
     const names = wanted.blockName || wanted.dependencies ? await openBlockNames(client) : null;
-    const tree = wanted.tree ? await readDependencyTree(client, { inactive }) : null;
+    const tree = wanted.tree ? await readDependencyTree(client) : null;
     const nodes = new Map(tree?.devices.map((node) => [node.name, node]));
     return new FactReader(client, wanted, about, { names, nodes });
   }
@@ -76,7 +75,9 @@ export class FactReader {
         name: unmangle(status.name, 'name', this.#mangling),
       },
     };
-    if (this.#wanted.readAhead) facts.readAheadSectors = readAheadSectors(this.#client, status);
+    if (this.#wanted.readAhead) {
+      facts.readAheadSectors = await readAheadSectors(this.#client, status);
+    }
     if (this.#wanted.blockName) facts.blockName = await this.#names!.blockName(status.number);
     if (this.#wanted.dependencies) facts.uses = await this.#readUses(status);
     const node = this.#nodes.get(status.name);

@@ -13,7 +13,7 @@ export async function printInfo(
   options: DmsetupOptions,
 ): Promise<void> {
   const status = await readStatus(client, device, options);
-  const readAhead = readAheadSectors(client, status);
+  const readAhead = await readAheadSectors(client, status);
   print(infoText(status, readAhead, manglingMode(options)));
 }
 

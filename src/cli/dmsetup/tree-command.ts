@@ -11,13 +11,14 @@ import { print, printJson } from './print.ts';
 import { readDependencyTree, type TreeNode } from './tree.ts';
 import { drawTree, SYMBOLS } from './tree-text.ts';
 
-/** Narrower screens are taken for a mistake. */
-const FEWEST_COLUMNS = 4;
+/** Of what is no terminal, and of one that does not say. */
+const DEFAULT_COLUMNS = 80;
+/** dmsetup leaves so many free at the right of a terminal, for the `...`. */
+const RESERVED_COLUMNS = 3;
 
 export async function printTree(client: DmClient, options: DmsetupOptions): Promise<void> {
   const shown = readTreeOptions(options.options, isUtf8(process.env));
-  const { inactive = false } = options;
-  const tree = await request('deps', {}, () => readDependencyTree(client, { inactive }));
+  const tree = await request('deps', {}, () => readDependencyTree(client));
   const roots = shown.inverted ? tree.bottoms : tree.tops;
   const facts = await readNodeFacts(client, tree.devices, shown, options);
   if (options.json) {
@@ -30,7 +31,7 @@ export async function printTree(client: DmClient, options: DmsetupOptions): Prom
       compact: shown.compact,
       inverted: shown.inverted,
       label: (node) => labelOf(node, shown, facts),
-      columns: shown.truncate ? terminalColumns() : null,
+      columns: lineColumns(shown),
     }),
   );
 }
@@ -105,9 +106,11 @@ function describeTree(
   });
 }
 
-function terminalColumns(): number | null {
+function lineColumns({ symbols, truncate }: TreeOptions): number | null {
+  if (!truncate) return null;
   const { isTTY, columns } = process.stdout;
-  return isTTY && columns >= FEWEST_COLUMNS ? columns : null;
+  const isKnown = isTTY && symbols !== 'vt100' && columns > RESERVED_COLUMNS;
+  return isKnown ? columns - RESERVED_COLUMNS : DEFAULT_COLUMNS;
 }
 
 /** What nl_langinfo(CODESET) would say of this environment. */

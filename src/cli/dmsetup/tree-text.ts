@@ -5,6 +5,7 @@
  *   all hidden (`compact,nodevice`), and then the next device goes on in it.
  * - the bars below a device that stands on its parent's line are three columns too far to the right.
  * - the children of a hidden device (`inverted,nodevice`) stand where the last line ended.
+ * - control characters of vt100 count as columns.
  */
 
 import type { TreeNode } from './tree.ts';
@@ -32,10 +33,11 @@ export const SYMBOLS: Readonly<Record<'ascii' | 'utf' | 'vt100', Symbols>> = {
 
 /** Line drawing characters between the sequences that switch them on and off. */
 function vt100(characters: string): string {
-  return `\u001b(0\u000e${characters}\u000f\u001b(B`;
+  return `\u001b(0\u000f${characters}\u001b(B`;
 }
 
-const SYMBOL_COLUMNS = 3;
+const NO_BAR = '   ';
+const ELLIPSIS = '...';
 
 export interface DrawOptions {
   symbols: Symbols;
@@ -43,7 +45,7 @@ export interface DrawOptions {
   inverted: boolean;
   /** null: this one is not shown. */
   label(node: TreeNode): string | null;
-  /** Longer lines end in `...`; null: as long as they are. */
+  /** Longer lines are cut one column before and end in `...`; null: as long as they are. */
   columns: number | null;
 }
 
@@ -101,12 +103,12 @@ class Drawing {
     if (this.#isOpen) {
       this.#origins[depth] = this.#column;
       const { straight, fork } = this.#options.symbols;
-      this.#put(isLast ? straight : fork, SYMBOL_COLUMNS);
+      this.#put(isLast ? straight : fork);
     } else {
       this.#beginLine(depth);
       this.#origins[depth] = this.#options.compact ? this.#column : 0;
     }
-    this.#put(label, columnsOf(label));
+    this.#put(label);
     this.#isOpen = this.#options.compact && hasChildren;
     if (!this.#isOpen) this.#endLine();
   }
@@ -115,17 +117,16 @@ class Drawing {
     const { branch, lastBranch, bar } = this.#options.symbols;
     this.#column = 0;
     for (let level = 1; level <= depth; level += 1) {
-      const indent = this.#indents[level] ?? 0;
-      this.#put(' '.repeat(indent), indent);
+      this.#put(' '.repeat(this.#indents[level] ?? 0));
       const more = this.#hasMore[level] ?? false;
-      const ancestor = more ? bar : ' '.repeat(SYMBOL_COLUMNS);
-      this.#put(level < depth ? ancestor : more ? branch : lastBranch, SYMBOL_COLUMNS);
+      if (level < depth) this.#put(more ? bar : NO_BAR);
+      else this.#put(more ? branch : lastBranch);
     }
   }
 
-  #put(text: string, columns: number): void {
+  #put(text: string): void {
     this.#line += text;
-    this.#column += columns;
+    this.#column += columnsOf(text);
   }
 
   #endLine(): void {
@@ -135,26 +136,12 @@ class Drawing {
 
   #cut(): string {
     const { columns } = this.#options;
-    if (columns === null || this.#column <= columns - SYMBOL_COLUMNS) return this.#line;
-    return `${cutText(this.#line, columns - SYMBOL_COLUMNS - 1)}...`;
+    if (columns === null || columnsOf(this.#line) <= columns) return this.#line;
+    return `${[...this.#line].slice(0, columns - 1).join('')}${ELLIPSIS}`;
   }
 }
 
-/** Bytes that begin a character, as dmsetup counts. */
+/** Characters, whatever their width. */
 function columnsOf(text: string): number {
   return [...text].length;
-}
-
-/** So many columns of it; sequences of control characters have none. */
-function cutText(text: string, columns: number): string {
-  let kept = '';
-  let left = columns;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is told apart
-  for (const piece of text.match(/\u001b\([0B]|[\u000e\u000f]|./gsu) ?? []) {
-    const isControl = piece < ' ';
-    if (!isControl && left === 0) continue;
-    if (!isControl) left -= 1;
-    kept += piece;
-  }
-  return kept;
 }

@@ -23,14 +23,12 @@ export interface DependencyTree {
   bottoms: TreeNode[];
 }
 
-export async function readDependencyTree(
-  client: DmClient,
-  { inactive }: { inactive: boolean },
-): Promise<DependencyTree> {
+/** Of live tables, always. */
+export async function readDependencyTree(client: DmClient): Promise<DependencyTree> {
   const entries = await client.list();
   const uses = new Map<string, DeviceNumber[]>();
   for (const { name, number } of entries) {
-    uses.set(formatDeviceNumber(number), await client.dependencies({ name }, { inactive }));
+    uses.set(formatDeviceNumber(number), await client.dependencies({ name }));
   }
   return buildTree(entries, uses);
 }
