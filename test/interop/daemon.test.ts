@@ -1,13 +1,16 @@
 /** A daemon's life as its users see it: start, stop, status, signals, crashes, sockets from systemd. */
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, lstatSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { IoctlClient } from '../../src/control/client/ioctl-client.ts';
 import { connectSocket } from '../../src/control/client/socket-transport.ts';
 import { connectNbd } from '../../src/mapper/nbd-client.ts';
+import { findTool, requireTools } from '../../src/testing/tools.ts';
 import { createDevice, DaemonWorld, isAlive, program, until } from './daemon-rig.ts';
 
 const nbdUri = (world: DaemonWorld, name: string) =>
@@ -228,4 +231,24 @@ test('the log has reasons, and no keys', async () => {
   await expect(client.load({ name: 'disk' }, [row])).rejects.toThrow();
   expect(world.log()).toContain('tableLoad');
   expect(world.log()).not.toContain(key);
+});
+
+requireTools('python3')('the client in the documentation', () => {
+  test('lists devices and says why', async () => {
+    const page = readFileSync(new URL('../../docs/control-protocol.md', import.meta.url), 'utf8');
+    const [, code] = /^```python\n(.*?)^```/ms.exec(page)!;
+    await using world = new DaemonWorld();
+    await world.run('daemon', 'start');
+    await using client = await world.client();
+    await client.create({ name: 'disk', number: { major: 252, minor: 9 } });
+    await client.create({ name: 'other' });
+    const options = { env: world.environment(), encoding: 'utf8' } as const;
+    const { stdout, stderr } = await promisify(execFile)(
+      findTool('python3')!,
+      ['-c', code!],
+      options,
+    );
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^disk 252:9\nother 252:0\nNo such device or address - .*missing.*\n$/);
+  });
 });
