@@ -12,7 +12,7 @@ import { mangle, manglingMode } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
 
 /** DM_NAME_LEN counts the final NUL. */
-const MOST_NAME_BYTES = 127;
+export const MOST_NAME_BYTES = 127;
 
 /** Linux keeps 12 bits of major and 8 + 12 bits of minor in st_rdev, as glibc's gnu_dev_major(3) says. */
 function deviceNumber(rdev: number): { major: number; minor: number } {

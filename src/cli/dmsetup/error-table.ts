@@ -2,7 +2,7 @@
 
 import { DmError } from '../../base/errors.ts';
 import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
-import { request } from './failure.ts';
+import { ioctlLines, request } from './failure.ts';
 import { suspendFlags } from './flags.ts';
 import type { DmsetupOptions } from './options.ts';
 
@@ -12,12 +12,20 @@ export async function loadErrorTable(
   device: DeviceSelector,
   options: DmsetupOptions,
 ): Promise<void> {
-  const { rows } = await request('table', device, () => client.table(device, { kind: 'table' }));
-  const length = rows.reduce((sum, row) => sum + row.length, 0);
-  await request('reload', device, () => {
-    if (length === 0) throw new DmError('EINVAL', 'It has no live table to take the place of');
-    return client.load(device, [{ start: 0, length, type: 'error', params: '' }]);
-  });
+  const { length, problems } = await readLength(client, device);
+  // Without a length the mapper refuses the row, or has no such device: dmsetup tells of that too.
+  const row = { start: 0, length, type: 'error', params: '' };
+  await request('reload', device, () => client.load(device, [row]), problems);
   await request('suspend', device, () => client.suspend(device, suspendFlags(options)));
   await request('resume', device, () => client.resume(device));
+}
+
+async function readLength(client: DmClient, device: DeviceSelector) {
+  try {
+    const { rows } = await client.table(device, { kind: 'table' });
+    return { length: rows.reduce((sum, row) => sum + row.length, 0), problems: [] };
+  } catch (error) {
+    if (!(error instanceof DmError)) throw error;
+    return { length: 0, problems: ioctlLines('table', device, error) };
+  }
 }

@@ -48,16 +48,19 @@ export function ioctlLines(task: string, device: NamedDevice, error: DmError): s
   return error.message === words ? [line] : [line, reasonLine(error.message)];
 }
 
-/** Does a request; its `DmError` becomes the failure of the command. */
+/** Does a request; its `DmError` becomes the failure of the command, below lines that are to be said then. */
 export async function request<T>(
   task: string,
   device: NamedDevice,
   run: () => Promise<T>,
+  before: readonly string[] = [],
 ): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof DmError) throw commandFailed(ioctlLines(task, device, error), error);
+    if (error instanceof DmError) {
+      throw commandFailed([...before, ...ioctlLines(task, device, error)], error);
+    }
     throw error;
   }
 }

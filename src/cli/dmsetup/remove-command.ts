@@ -41,23 +41,25 @@ function removeDevices(invocation: Invocation): Promise<void> {
   const { options } = invocation;
   return withClient(options, async (client) => {
     const count = await forEachDevice(client, invocation, async (device) => {
-      if (options.force) await tryErrorTable(client, device, options);
-      await request('remove', device, () => removeDevice(client, device, options));
+      const problems = options.force ? await tryErrorTable(client, device, options) : [];
+      await request('remove', device, () => removeDevice(client, device, options), problems);
     });
     if (count === 0) print(NO_DEVICES);
   });
 }
 
-/** What hinders this hinders the removal too, which then says so; a device without a table needs none of it. */
+/** A device without a table needs none of it. Returns what went wrong, for when the removal fails too. */
 async function tryErrorTable(
   client: DmClient,
   device: DeviceSelector,
   options: DmsetupOptions,
-): Promise<void> {
+): Promise<readonly string[]> {
   try {
     await loadErrorTable(client, device, options);
+    return [];
   } catch (error) {
     if (!(error instanceof DmsetupFailure)) throw error;
+    return error.lines.slice(0, -1);
   }
 }
 

@@ -3,9 +3,16 @@
 import type { DeviceSelector } from '../../control/client/dm-client.ts';
 import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
-import { deviceArgument, missingDevice, newName, optionDevice } from './device-argument.ts';
+import {
+  deviceArgument,
+  MOST_NAME_BYTES,
+  missingDevice,
+  newName,
+  optionDevice,
+} from './device-argument.ts';
 import { commandFailed, request } from './failure.ts';
 import { mangle, manglingMode } from './mangle.ts';
+import type { DmsetupOptions } from './options.ts';
 
 const HELP = `
 Examples:
@@ -31,8 +38,7 @@ async function rename({ operands, options }: Invocation): Promise<void> {
   if (operands.length === 1 && named === null) missingDevice();
   const change = options.setuuid
     ? { uuid: mangle(wanted, 'UUID', manglingMode(options)) }
-    : { name: newName(wanted, options) };
-  if (wanted === '' && !options.setuuid) throw commandFailed(['Non empty new name is required.']);
+    : { name: checkedName(wanted, options) };
   await withClient(options, async (client) => {
     const device: DeviceSelector =
       operands.length === 1 ? named! : await deviceArgument(client, operands[0]!, options);
@@ -40,4 +46,13 @@ async function rename({ operands, options }: Invocation): Promise<void> {
       'uuid' in change ? client.setUuid(device, change.uuid) : client.rename(device, change.name),
     );
   });
+}
+
+/** dmsetup has words of its own here for names that `create` refuses otherwise. */
+function checkedName(name: string, options: DmsetupOptions): string {
+  if (name === '') throw commandFailed(['Non empty new name is required.']);
+  if (Buffer.byteLength(name) > MOST_NAME_BYTES) {
+    throw commandFailed([`Name "${name}" too long`]);
+  }
+  return newName(name, options);
 }
