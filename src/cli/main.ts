@@ -24,6 +24,7 @@ export async function main(words: readonly string[]): Promise<number> {
 
 async function run(words: readonly string[]): Promise<number> {
   const [leading, rest] = findCommand(words);
+  if (wantsFields(rest)) return await run(LIST_FIELDS);
   const [name] = rest;
   const entry = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (name === undefined || !entry) return await runWithCommander(words, null);
@@ -32,6 +33,13 @@ async function run(words: readonly string[]): Promise<number> {
   if (asksForHelp(ownWords)) return await runWithCommander([name, '--help'], name);
   await runDmsetupCommand(name, await entry.load(), ownWords);
   return Number(process.exitCode ?? 0);
+}
+
+/** `help -c`: dmsetup's way to ask for the fields of reports. */
+const LIST_FIELDS = ['info', '-c', '-o', 'help'];
+
+function wantsFields([name, ...options]: readonly string[]): boolean {
+  return name === 'help' && options.some((word) => ['-c', '-C', '--columns'].includes(word));
 }
 
 /** Options in front of the command, which dmsetup takes and only there; and the words from the command on. */
