@@ -25,6 +25,7 @@ Serves one volume of two disks in devmapper, nbdkit and qemu-nbd and compares th
   --json          results as JSON on standard output
   --micro         instead: what the core costs per bio, without any server
   --isolation     instead: whether a slow disk slows another device down
+  --fuse          instead: a device as a file through FUSE, compared with a loop device (root)
 
 Examples:
   npm run bench -- --only ours --rows read-4k --seconds 10
@@ -32,7 +33,7 @@ Examples:
 `;
 
 export interface Options {
-  mode: 'side-by-side' | 'micro' | 'isolation' | 'help';
+  mode: 'side-by-side' | 'micro' | 'isolation' | 'fuse' | 'help';
   rounds: number;
   seconds: number;
   tries: number;
@@ -64,6 +65,7 @@ export function parseOptions(argv: readonly string[]): Options {
       json: { type: 'boolean', default: false },
       micro: { type: 'boolean', default: false },
       isolation: { type: 'boolean', default: false },
+      fuse: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -76,7 +78,9 @@ export function parseOptions(argv: readonly string[]): Options {
       ? 'micro'
       : values.isolation
         ? 'isolation'
-        : 'side-by-side';
+        : values.fuse
+          ? 'fuse'
+          : 'side-by-side';
   return {
     mode,
     rounds: positive('--rounds', values.rounds, quick ? 1 : 3),

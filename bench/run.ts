@@ -86,6 +86,10 @@ async function main(options: Options): Promise<boolean> {
       const { runIsolation } = await import('./isolation.ts');
       return await runIsolation({ ...options, folder });
     }
+    if (options.mode === 'fuse') {
+      const { runFuse } = await import('./fuse.ts');
+      return await runFuse({ ...options, folder });
+    }
     return await compareServers(options, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
