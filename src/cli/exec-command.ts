@@ -10,6 +10,11 @@ Examples:
 
 Starts the daemon if none runs. Programs that are statically linked, use musl, or are set-user-id see nothing of it.`;
 
+const SHELL_EXAMPLES = `
+Examples:
+  devmapper shell              $SHELL, with /dev/mapper as programs expect it; "exit" ends it
+  devmapper shell --private    in a private /dev, as for users who may not make nodes`;
+
 interface ExecuteOptions {
   private?: boolean;
 }
@@ -35,6 +40,7 @@ export function addShellCommand(program: Command): void {
     .command('shell')
     .description('start a shell in which programs find mapped devices in /dev/mapper')
     .option('--private', 'keep nodes in a private /dev, as for users who may not make any')
+    .addHelpText('after', SHELL_EXAMPLES)
     .action(async (options: ExecuteOptions) => {
       const { execute } = await import('../exec/index.ts');
       const { shellWords } = await import('../exec/shell.ts');

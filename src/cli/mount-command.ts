@@ -21,7 +21,11 @@ Examples:
       as a block device of the kernel (root)`;
 
 const UNMOUNT_EXAMPLES = `
-Refused while a file is open, unless --force: then what is open fails from now on.`;
+Refused while a file is open, unless --force: then what is open fails from now on.
+
+Examples:
+  devmapper umount
+  devmapper umount --force`;
 
 export function addMountCommand(program: Command): void {
   program
