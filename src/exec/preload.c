@@ -1,18 +1,15 @@
 /*
- * devmapper preload library: shows a program the mapped devices of a devmapper daemon as if a kernel had them.
- * SPDX-License-Identifier: MIT
+ * devmapper preload library: shows a program the mapped devices of a devmapper daemon as if a kernel had them. MIT licence.
  *
  * Real block nodes with the daemon's major number are "dead": this kernel has no driver for it, so mknod, stat, rename
  * and links work natively and only open(2) fails. Then, and only then, the library looks at the node and opens the file
  * that the daemon's FUSE mount has for it. Where nodes cannot be made (no CAP_MKNOD), the "private view" keeps marker
  * files in their place below $DEVMAPPER_DIR/dev, and the stat family answers for them.
  *
- * No state but what the environment says; every dm-ioctl is one connection to the daemon; what a descriptor is, its name
- * in /proc/self/fd tells. So threads, fork, exec, dup and signal handlers need no care.
- *
- * Environment: DEVMAPPER_DIR (the daemon's folder), DEVMAPPER_EXEC ("MAJOR nodes" or "MAJOR private").
+ * No state but what the environment says (DEVMAPPER_DIR: the daemon's folder; DEVMAPPER_EXEC: "MAJOR nodes" or "MAJOR
+ * private"); every dm-ioctl is one connection to the daemon; what a descriptor is, its name in /proc/self/fd tells. So
+ * threads, fork, exec, dup and signal handlers need no care.
  */
-
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -42,25 +39,16 @@
 _Static_assert(sizeof(long) == 8, "64-bit systems only: stat and stat64 are taken for the same");
 
 /* ---- The world: what the environment says --------------------------------------------------------------------- */
-
-static struct {
-    bool active, private_view;
-    unsigned major;
-    char folder[512];
-    size_t folder_length;
-} world;
+static struct { bool active, private_view; unsigned major; size_t folder_length; char folder[512]; } world;
 
 __attribute__((constructor)) static void read_environment(void) {
     const char *folder = getenv("DEVMAPPER_DIR"), *view = getenv("DEVMAPPER_EXEC");
     if (folder == NULL || folder[0] != '/' || strlen(folder) >= sizeof world.folder || view == NULL) return;
-    char *rest;
-    world.major = strtoul(view, &rest, 10);
-    world.private_view = strcmp(rest, " private") == 0;
-    world.folder_length = strlen(folder);
-    memcpy(world.folder, folder, world.folder_length + 1);
+    world.major = strtoul(view, NULL, 10);
+    world.private_view = strstr(view, " private") != NULL;
+    world.folder_length = strlen(strcpy(world.folder, folder));
     world.active = true;
 }
-
 /* The next library's function of that name; found at the first call. */
 #define REAL(name) ({ \
     static void *known; \
@@ -68,14 +56,15 @@ __attribute__((constructor)) static void read_environment(void) {
     if (real == NULL) __atomic_store_n(&known, real = dlsym(RTLD_NEXT, #name), __ATOMIC_RELAXED); \
     (__typeof__(&name))real; })
 
+/* The one argument after `last` of a function with a variable number of them. */
+#define ARGUMENT(type, last) ({ va_list list; va_start(list, last); type value = va_arg(list, type); va_end(list); value; })
+
 /* Everything else goes straight to the kernel, so that nothing here can call itself. */
 #define kernel(...) REAL(syscall)(__VA_ARGS__)
 
 /* Programs built for 64-bit offsets call these by the second name. */
 #define ALIAS(second, first) __asm__(".globl " #second "\n.set " #second ", " #first)
-
 static int fail(int error) { errno = error; return -1; }
-
 static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
 /* Whether `path` is `folder` or lies in it. */
@@ -83,12 +72,10 @@ static bool lies_in(const char *path, const char *folder) {
     size_t length = strlen(folder);
     return strncmp(path, folder, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
-
 static bool exists(const char *path) {
     struct stat status;
     return kernel(SYS_newfstatat, AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
-
 /* Reads a small file into `text`, which ends with NUL. The length; 0: there is nothing. Keeps errno. */
 static size_t read_file(int folder, const char *path, int flags, char *text, size_t size) {
     int before = errno, fd = kernel(SYS_openat, folder, path, O_RDONLY | O_CLOEXEC | flags, 0);
@@ -100,9 +87,7 @@ static size_t read_file(int folder, const char *path, int flags, char *text, siz
 }
 
 /* ---- The view: where a path really leads ---------------------------------------------------------------------- */
-
 enum place { OUTSIDE, SYSFS, OURS, OURS_IF_NEW };
-
 static enum place place_of(const char *path) {
     if (lies_in(path, "/sys/block") || lies_in(path, "/sys/class/block") || lies_in(path, "/sys/dev/block") ||
         starts_with(path, "/sys/devices/virtual/block/dm-")) return SYSFS;
@@ -114,7 +99,6 @@ static enum place place_of(const char *path) {
         strcmp(path, "/run") == 0 || strcmp(path, "/dev") == 0 || lies_in(path, "/dev/mapper")) return OURS;
     return lies_in(path, "/dev") ? OURS_IF_NEW : OUTSIDE;
 }
-
 /* `path` itself, or in `buffer` (PATH_MAX bytes) the path below the daemon's folder that stands for it. Keeps errno. */
 static const char *view(const char *path, char *buffer) {
     enum place place = !world.active || path == NULL ? OUTSIDE : place_of(path);
@@ -138,25 +122,16 @@ static size_t unview(char *path, size_t length) {
 }
 
 /* ---- Nodes: which device a path or a descriptor is ------------------------------------------------------------ */
-
-struct node {
-    bool control;
-    unsigned minor;
-    /* Of the node that was opened: fstat of the descriptor must give these. */
-    unsigned long long device, inode;
-};
-
+/* `device` and `inode` are those of the node that was opened: fstat of the descriptor must give them. */
+struct node { bool control; unsigned minor; unsigned long long device, inode; };
 #define CONTROL_NUMBER makedev(10, 236)
-
 /* A marker file stands for a node: these mode bits, this size, and a line of text. */
 #define MARKER_MODE (S_ISUID | S_ISVTX)
 #define MARKER_BYTES 64
 #define MARKER_TEXT "devmapper node %c %u:%u"
-
 static bool is_marker(const struct stat *status) {
     return S_ISREG(status->st_mode) && status->st_size == MARKER_BYTES && (status->st_mode & MARKER_MODE) == MARKER_MODE;
 }
-
 /* Turns what the kernel says of a marker into what it would say of the node. */
 static void see_marker(int folder, const char *path, int flags, struct stat *status) {
     char link[32], text[MARKER_BYTES + 1], kind;
@@ -170,7 +145,6 @@ static void see_marker(int folder, const char *path, int flags, struct stat *sta
     status->st_mode = (kind == 'b' ? S_IFBLK : S_IFCHR) | (status->st_mode & 0777);
     status->st_size = status->st_blocks = 0;
 }
-
 /* Writes one in the place of a node that the kernel would not make. */
 static int make_marker(int folder, const char *path, mode_t mode, dev_t number) {
     char line[MARKER_BYTES + 1], text[MARKER_BYTES + 1];
@@ -185,7 +159,6 @@ static int make_marker(int folder, const char *path, mode_t mode, dev_t number) 
     kernel(SYS_close, fd);
     return done ? 0 : -1;
 }
-
 /* Whether this (viewed) path is a node of ours, and which. Keeps errno. */
 static bool find_node(int folder, const char *path, struct node *node) {
     struct stat status;
@@ -200,24 +173,20 @@ static bool find_node(int folder, const char *path, struct node *node) {
     node->inode = status.st_ino;
     return node->control || (S_ISBLK(status.st_mode) && major(status.st_rdev) == world.major);
 }
-
 /* The FUSE mount has every device under a second, never listed name, longer than any device's. It carries what must
  * be known of an open descriptor: that name survives dup, fork and exec. */
 #define HIDDEN_LENGTH 160
-
 static void hidden_path(const struct node *node, char *path) {
     int start = snprintf(path, PATH_MAX, "%s/mapper/", world.folder);
     int length = sprintf(path + start, ".node-%u-%llu-%llu-", node->minor, node->device, node->inode);
     memset(path + start + length, '.', HIDDEN_LENGTH - length);
     path[start + HIDDEN_LENGTH] = '\0';
 }
-
 static bool parse_hidden_path(const char *path, struct node *node) {
     const char *rest = path + world.folder_length;
     return strncmp(path, world.folder, world.folder_length) == 0 &&
            sscanf(rest, "/mapper/.node-%u-%llu-%llu-", &node->minor, &node->device, &node->inode) == 3;
 }
-
 /* Whether a descriptor is one of our devices. Keeps errno. */
 static bool find_open_node(int fd, struct node *node) {
     char link[32], path[PATH_MAX];
@@ -229,7 +198,6 @@ static bool find_open_node(int fd, struct node *node) {
     node->control = false;
     return parse_hidden_path(path, node);
 }
-
 /* A number in the daemon's mirror of sysfs, which says what the kernel would say of a queue. */
 static long long attribute(unsigned minor, const char *name, long long otherwise) {
     char path[PATH_MAX], text[32];
@@ -238,22 +206,19 @@ static long long attribute(unsigned minor, const char *name, long long otherwise
 }
 
 /* ---- The daemon: each request is a connection of its own ------------------------------------------------------- */
-
 enum { FRAME_MAGIC = 0x4d444c4f, MAX_BUFFER_BYTES = 64 << 20 };
 enum { DM_TYPE = 0xfd, DM_SUSPEND = 6, DM_WAIT = 8, DM_LOAD = 9, DM_ARM_POLL = 16, DM_HEADER_BYTES = 305 };
-
 /* Through /proc/self/fd, because a socket's path has room for 107 bytes only. */
 static int connect_daemon(void) {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int folder = kernel(SYS_openat, AT_FDCWD, world.folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-    int fd = kernel(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = folder < 0 ? -1 : (int)kernel(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", folder);
     bool connected = fd >= 0 && kernel(SYS_connect, fd, &address, sizeof address) == 0;
     if (folder >= 0) kernel(SYS_close, folder);
     if (fd >= 0 && !connected) kernel(SYS_close, fd);
     return connected ? fd : fail(ENODEV);
 }
-
 /* All of `bytes`, out (`sending`) or in. The errno; 0: done. */
 static int transfer(int fd, void *bytes, size_t length, bool sending, bool interruptible) {
     for (char *next = bytes; length > 0;) {
@@ -265,7 +230,6 @@ static int transfer(int fd, void *bytes, size_t length, bool sending, bool inter
     }
     return 0;
 }
-
 /* Sends a frame of src/control/protocol/frames.ts. The errno; 0: it is on its way. */
 static int send_request(int fd, uint32_t number, const void *buffer, uint32_t size) {
     char folder[PATH_MAX];
@@ -276,22 +240,18 @@ static int send_request(int fd, uint32_t number, const void *buffer, uint32_t si
     if (error == 0) error = transfer(fd, folder, length, true, false);
     return error != 0 ? error : transfer(fd, (void *)buffer, size, true, false);
 }
-
 struct reply { uint32_t magic, frame_bytes, error, buffer_bytes, reason_bytes; };
-
 static int receive_head(int fd, struct reply *reply, bool interruptible) {
     int error = transfer(fd, reply, sizeof *reply, false, interruptible);
     return error == 0 && reply->magic != FRAME_MAGIC ? EPROTO : error;
 }
-
 /* A kernel says why it refused a table in its log; there is no log here, so standard error gets the line. */
 static void tell_reason(int fd, size_t length) {
     char text[1024];
     if (length > sizeof text) length = sizeof text;
-    if (length > 0 && transfer(fd, text, length, false, false) == 0 && getenv("DEVMAPPER_QUIET") == NULL)
-        dprintf(STDERR_FILENO, "devmapper: %.*s\n", (int)length, text);
+    bool told = length > 0 && transfer(fd, text, length, false, false) == 0;
+    if (told && getenv("DEVMAPPER_QUIET") == NULL) dprintf(STDERR_FILENO, "devmapper: %.*s\n", (int)length, text);
 }
-
 /* poll(2) on the control node waits for events: the descriptor becomes a connection on which the next one is asked for. */
 static int arm_poll(int control, int connection) {
     static const char question[] = "{\"method\":\"poll\"}";
@@ -299,7 +259,6 @@ static int arm_poll(int control, int connection) {
     if (error != 0) return error;
     return kernel(SYS_dup3, connection, control, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0 ? errno : 0;
 }
-
 /* `buffer` is a struct dm_ioctl; its fourth word is the size of all of it. */
 static int control_ioctl(int control, uint32_t number, void *buffer) {
     struct reply reply;
@@ -320,28 +279,23 @@ static int control_ioctl(int control, uint32_t number, void *buffer) {
 }
 
 /* ---- Block device ioctls -------------------------------------------------------------------------------------- */
-
 static unsigned long long size_of(int fd) {
     struct stat status;
     return kernel(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH) == 0 ? status.st_size : 0;
 }
-
 /* BLKDISCARD and BLKZEROOUT: { start, length } in bytes. */
 static int change_range(int fd, int mode, const uint64_t *range) {
     uint64_t start = range[0], length = range[1], size = size_of(fd);
     if ((start | length) & 511 || length == 0 || start > size || length > size - start) return fail(EINVAL);
     return kernel(SYS_fallocate, fd, mode | FALLOC_FL_KEEP_SIZE, start, length);
 }
-
 static int set_read_ahead(unsigned minor, unsigned long sectors) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/sys/devices/virtual/block/dm-%u/bdi/read_ahead_kb", world.folder, minor);
     int fd = kernel(SYS_openat, AT_FDCWD, path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0);
-    if (fd < 0) return -1;
-    dprintf(fd, "%lu\n", sectors / 2);
-    return kernel(SYS_close, fd);
+    if (fd >= 0) dprintf(fd, "%lu\n", sectors / 2);
+    return fd < 0 ? -1 : (int)kernel(SYS_close, fd);
 }
-
 static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument) {
     int block = attribute(minor, "queue/logical_block_size", 512), value;
     switch (request) {
@@ -354,13 +308,9 @@ static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument)
     case BLKALIGNOFF: *(int *)argument = attribute(minor, "alignment_offset", 0); return 0;
     case BLKROTATIONAL: *(unsigned short *)argument = attribute(minor, "queue/rotational", 0); return 0;
     case BLKSECTGET: *(unsigned short *)argument = attribute(minor, "queue/max_sectors_kb", 512) * 2; return 0;
-    case BLKDISCARDZEROES: *(unsigned *)argument = 0; return 0;
-    case BLKGETZONESZ: *(unsigned *)argument = 0; return 0;
-    case BLKGETNRZONES: *(unsigned *)argument = 0; return 0;
+    case BLKDISCARDZEROES: case BLKGETZONESZ: case BLKGETNRZONES: *(unsigned *)argument = 0; return 0;
     case BLKBSZGET: *(int *)argument = 4096; return 0;
-    case BLKBSZSET:
-        value = *(int *)argument;
-        return value < block || value > 4096 || value & (value - 1) ? fail(EINVAL) : 0;
+    case BLKBSZSET: value = *(int *)argument; return value < block || value > 4096 || value & (value - 1) ? fail(EINVAL) : 0;
     case BLKROGET: *(int *)argument = attribute(minor, "ro", 0); return 0;
     /* The table says whether a device may be written; a second switch that nothing obeys would be a lie. */
     case BLKROSET: return attribute(minor, "ro", 0) == (*(int *)argument != 0) ? 0 : fail(EOPNOTSUPP);
@@ -368,75 +318,54 @@ static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument)
     case BLKRASET: case BLKFRASET: return set_read_ahead(minor, (unsigned long)argument);
     case BLKFLSBUF: return kernel(SYS_fsync, fd);
     case BLKDISCARD:
-        if (attribute(minor, "queue/discard_max_bytes", 1) == 0) return fail(EOPNOTSUPP);
-        return change_range(fd, FALLOC_FL_PUNCH_HOLE, argument);
+        return attribute(minor, "queue/discard_max_bytes", 1) ? change_range(fd, FALLOC_FL_PUNCH_HOLE, argument) : fail(EOPNOTSUPP);
     case BLKZEROOUT: return change_range(fd, FALLOC_FL_ZERO_RANGE, argument);
-    case BLKSECDISCARD: return fail(EOPNOTSUPP);
-    case BLKRRPART: case BLKPG: return fail(EINVAL);
+    case BLKSECDISCARD: return fail(EOPNOTSUPP); case BLKRRPART: case BLKPG: return fail(EINVAL);
     case HDIO_GETGEO: memset(argument, 0, sizeof(struct hd_geometry)); return 0;
     default: return fail(ENOTTY);
     }
 }
-
-/* Whether the request is one that disks have: block, ATA, SCSI, CD. Others need no look at the descriptor. */
-static bool is_disk_request(uint32_t request) {
-    unsigned type = request >> 8 & 0xff;
-    return type == 0x12 || type == 0x03 || type == 0x22 || type == 0x53;
-}
-
 int ioctl(int fd, unsigned long wide_request, ...) {
-    va_list list;
-    va_start(list, wide_request);
-    void *argument = va_arg(list, void *);
-    va_end(list);
-    uint32_t request = wide_request;
+    void *argument = ARGUMENT(void *, wide_request);
+    uint32_t request = wide_request, type = request >> 8 & 0xff;
     struct node node;
-    if (world.active && (request >> 8 & 0xff) == DM_TYPE && argument) return control_ioctl(fd, request, argument);
-    if (world.active && is_disk_request(request) && find_open_node(fd, &node))
-        return block_ioctl(fd, node.minor, request, argument);
+    if (world.active && type == DM_TYPE && argument) return control_ioctl(fd, request, argument);
+    /* What disks are asked (block, ATA, SCSI, CD); other requests need no look at the descriptor. */
+    bool for_disks = type == 0x12 || type == 0x03 || type == 0x22 || type == 0x53;
+    if (world.active && for_disks && find_open_node(fd, &node)) return block_ioctl(fd, node.minor, request, argument);
     return kernel(SYS_ioctl, fd, request, argument);
 }
 
 /* ---- Files of /proc that name devices: the daemon writes them anew ---------------------------------------------- */
-
 static bool is_device_table(const char *path) {
     if (!starts_with(path, "/proc/")) return strcmp(path, "/etc/mtab") == 0;
     const char *name = strrchr(path, '/');
     return strcmp(name, "/mounts") == 0 || strcmp(name, "/mountinfo") == 0 || strcmp(path, "/proc/devices") == 0 ||
            strcmp(path, "/proc/misc") == 0 || strcmp(path, "/proc/partitions") == 0;
 }
-
-static int copy_answer(int fd, int flags) {
-    struct reply reply;
-    int copy = -1;
-    char *text = receive_head(fd, &reply, false) == 0 && reply.error == 0 ? malloc(reply.buffer_bytes + 1) : NULL;
-    if (text != NULL && transfer(fd, text, reply.buffer_bytes, false, false) == 0)
-        copy = kernel(SYS_memfd_create, "devmapper", flags & O_CLOEXEC ? 1 : 0);
-    if (copy >= 0) dprintf(copy, "%.*s", (int)reply.buffer_bytes, text);
-    if (copy >= 0) kernel(SYS_lseek, copy, 0, SEEK_SET);
-    free(text);
-    return copy;
-}
-
-/* A descriptor, or -1: then the kernel's own must do. Keeps errno. */
+/* A memory file with the daemon's text; -1: the kernel's own must do. Keeps errno. */
 static int open_device_table(const char *path, int flags) {
-    char question[PATH_MAX], own[64];
+    char question[PATH_MAX], own[64], *text = NULL;
+    struct reply reply;
     int before = errno, copy = -1, fd = connect_daemon();
     /* Whose mounts: the daemon has a /proc/self of its own. */
     bool is_mtab = strcmp(path, "/etc/mtab") == 0 || strcmp(path, "/proc/mounts") == 0;
     snprintf(own, sizeof own, "/proc/%d%s", (int)getpid(), is_mtab ? "/mounts" : path + 10);
     if (is_mtab || starts_with(path, "/proc/self/")) path = own;
     int size = snprintf(question, sizeof question, "{\"method\":\"proc\",\"params\":{\"path\":\"%s\"}}", path);
-    if (fd >= 0 && send_request(fd, 0, question, size) == 0) copy = copy_answer(fd, flags);
+    bool answered = fd >= 0 && send_request(fd, 0, question, size) == 0 && receive_head(fd, &reply, false) == 0;
+    if (answered && reply.error == 0) text = malloc(reply.buffer_bytes);
+    if (text != NULL && transfer(fd, text, reply.buffer_bytes, false, false) == 0)
+        copy = kernel(SYS_memfd_create, "devmapper", flags & O_CLOEXEC ? 1 : 0);
+    if (copy >= 0) dprintf(copy, "%.*s", (int)reply.buffer_bytes, text), kernel(SYS_lseek, copy, 0, SEEK_SET);
     if (fd >= 0) kernel(SYS_close, fd);
+    free(text);
     errno = before;
     return copy;
 }
 
 /* ---- Opening -------------------------------------------------------------------------------------------------- */
-
 enum { NOT_OURS = -2 };
-
 static int open_node(const struct node *node, int flags) {
     char path[PATH_MAX];
     if (node->control) return kernel(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | (flags & O_CLOEXEC), 0);
@@ -446,7 +375,6 @@ static int open_node(const struct node *node, int flags) {
     int fd = kernel(SYS_openat, AT_FDCWD, path, flags & O_EXCL ? kept | O_NOATIME : kept, 0);
     return fd < 0 && (errno == ENOENT || errno == ENOTCONN) ? fail(ENXIO) : fd;
 }
-
 /* What must not be left to the kernel: tables of /proc, the control node, and markers, which it would open as files. */
 static int open_early(int folder, const char *path, int flags) {
     struct node node;
@@ -461,7 +389,6 @@ static int open_early(int folder, const char *path, int flags) {
     VIEW(path);
     return find_node(folder, path, &node) ? open_node(&node, flags) : NOT_OURS;
 }
-
 /* What the kernel could not open, unless it is a node of ours, which the caller may read and write as asked. */
 static int open_late(int folder, const char *path, int flags) {
     static const int needed[] = { R_OK, W_OK, R_OK | W_OK, F_OK };
@@ -473,7 +400,6 @@ static int open_late(int folder, const char *path, int flags) {
     errno = before;
     return allowed ? open_node(&node, flags) : -1;
 }
-
 static int open_any(int folder, const char *path, int flags, mode_t mode) {
     int fd = open_early(folder, path, flags);
     if (fd != NOT_OURS) return fd;
@@ -483,46 +409,32 @@ static int open_any(int folder, const char *path, int flags, mode_t mode) {
     fd = kernel(SYS_openat, folder, path, flags, mode);
     return fd < 0 ? open_late(folder, path, flags) : fd;
 }
-
-#define MODE_AFTER(flags) ({ \
-    va_list list; \
-    va_start(list, flags); \
-    mode_t mode = __OPEN_NEEDS_MODE(flags) ? va_arg(list, mode_t) : 0; \
-    va_end(list); \
-    mode; })
-
-int open(const char *path, int flags, ...) { return open_any(AT_FDCWD, path, flags, MODE_AFTER(flags)); }
-int openat(int folder, const char *path, int flags, ...) { return open_any(folder, path, flags, MODE_AFTER(flags)); }
+#define MODE __OPEN_NEEDS_MODE(flags) ? ARGUMENT(mode_t, flags) : 0
+int open(const char *path, int flags, ...) { return open_any(AT_FDCWD, path, flags, MODE); }
+int openat(int folder, const char *path, int flags, ...) { return open_any(folder, path, flags, MODE); }
 int creat(const char *path, mode_t mode) { return open_any(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 int __open_2(const char *path, int flags) { return open_any(AT_FDCWD, path, flags, 0); }
 int __openat_2(int folder, const char *path, int flags) { return open_any(folder, path, flags, 0); }
 ALIAS(openat64, openat); ALIAS(open64, open); ALIAS(creat64, creat); ALIAS(__open64_2, __open_2);
 ALIAS(__openat64_2, __openat_2);
-
 static int stream_flags(const char *mode) {
     int access = strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
     return access | (strchr(mode, 'e') ? O_CLOEXEC : 0) | (strchr(mode, 'x') ? O_CREAT | O_EXCL : 0);
 }
-
 FILE *fopen(const char *path, const char *mode) {
     int flags = stream_flags(mode), fd = open_early(AT_FDCWD, path, flags);
     VIEW(path);
-    if (fd == NOT_OURS) {
-        FILE *stream = REAL(fopen)(path, mode);
-        if (stream != NULL) return stream;
-        fd = open_late(AT_FDCWD, path, flags);
-    }
-    return fd < 0 ? NULL : fdopen(fd, mode);
+    FILE *stream = fd == NOT_OURS ? REAL(fopen)(path, mode) : NULL;
+    if (fd == NOT_OURS && stream == NULL) fd = open_late(AT_FDCWD, path, flags);
+    return fd < 0 ? stream : fdopen(fd, mode);
 }
 ALIAS(fopen64, fopen);
-
 FILE *freopen(const char *path, const char *mode, FILE *stream) {
     struct node node;
     char link[32];
     int flags = stream_flags(mode), fd = open_early(AT_FDCWD, path, flags);
     VIEW(path);
-    if (fd == NOT_OURS && world.active && path != NULL && find_node(AT_FDCWD, path, &node))
-        fd = open_node(&node, flags);
+    if (fd == NOT_OURS && world.active && path && find_node(AT_FDCWD, path, &node)) fd = open_node(&node, flags);
     if (fd < 0) return REAL(freopen)(path, mode, stream);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     stream = REAL(freopen)(link, mode, stream);
@@ -532,7 +444,6 @@ FILE *freopen(const char *path, const char *mode, FILE *stream) {
 ALIAS(freopen64, freopen);
 
 /* ---- Looking: a device's descriptor is a FUSE file to the kernel, and a block node to the program --------------- */
-
 static int stat_at(int folder, const char *path, struct stat *status, int flags) {
     struct node node;
     VIEW(path);
@@ -548,7 +459,6 @@ static int stat_at(int folder, const char *path, struct stat *status, int flags)
     status->st_size = status->st_blocks = 0;
     return result;
 }
-
 int fstatat(int folder, const char *path, struct stat *status, int flags) { return stat_at(folder, path, status, flags); }
 int fstat(int fd, struct stat *status) { return stat_at(fd, "", status, AT_EMPTY_PATH); }
 int stat(const char *path, struct stat *status) { return stat_at(AT_FDCWD, path, status, 0); }
@@ -560,24 +470,20 @@ int __fxstatat(int version, int folder, const char *path, struct stat *status, i
 ALIAS(fstatat64, fstatat); ALIAS(fstat64, fstat); ALIAS(stat64, stat); ALIAS(lstat64, lstat);
 ALIAS(__fxstat64, __fxstat); ALIAS(__xstat64, __xstat); ALIAS(__lxstat64, __lxstat);
 ALIAS(__fxstatat64, __fxstatat);
-
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *status) {
     struct stat plain;
     VIEW(path);
     int result = kernel(SYS_statx, folder, path, flags, mask, status);
-    if (result != 0 || !world.active || !S_ISREG(status->stx_mode) || stat_at(folder, path, &plain, flags & 0x1900) != 0 ||
-        S_ISREG(plain.st_mode))
-        return result;
+    if (result != 0 || !world.active || !S_ISREG(status->stx_mode)) return result;
+    int known_flags = flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+    if (stat_at(folder, path, &plain, known_flags) != 0 || S_ISREG(plain.st_mode)) return result;
     status->stx_mode = plain.st_mode;
-    status->stx_rdev_major = major(plain.st_rdev);
-    status->stx_rdev_minor = minor(plain.st_rdev);
-    status->stx_dev_major = major(plain.st_dev);
-    status->stx_dev_minor = minor(plain.st_dev);
+    status->stx_rdev_major = major(plain.st_rdev), status->stx_rdev_minor = minor(plain.st_rdev);
+    status->stx_dev_major = major(plain.st_dev), status->stx_dev_minor = minor(plain.st_dev);
     status->stx_ino = plain.st_ino;
     status->stx_size = status->stx_blocks = 0;
     return result;
 }
-
 ssize_t readlinkat(int folder, const char *path, char *target, size_t size) {
     VIEW(path);
     ssize_t length = kernel(SYS_readlinkat, folder, path, target, size);
@@ -595,7 +501,6 @@ char *__realpath_chk(const char *path, char *resolved, size_t size) { (void)size
 char *canonicalize_file_name(const char *path) { return realpath(path, NULL); }
 
 /* ---- mount(2): a loop device over the FUSE file, which the kernel frees with the last mount of it ---------------- */
-
 /* The loop device that already stands for the node, so that two mounts share one file system; opened, or -1. */
 static int find_loop(unsigned minor, int flags, char *path) {
     char file[PATH_MAX];
@@ -603,34 +508,29 @@ static int find_loop(unsigned minor, int flags, char *path) {
     for (int loop = 0; loop < 256; loop++) {
         snprintf(file, sizeof file, "/sys/devices/virtual/block/loop%d/loop/backing_file", loop);
         read_file(AT_FDCWD, file, 0, file, sizeof file);
-        if (!parse_hidden_path(file, &node) || node.minor != minor) continue;
         sprintf(path, "/dev/loop%d", loop);
-        return kernel(SYS_openat, AT_FDCWD, path, flags, 0);
+        if (parse_hidden_path(file, &node) && node.minor == minor) return kernel(SYS_openat, AT_FDCWD, path, flags, 0);
     }
     return -1;
 }
-
 static int make_loop(const struct node *node, int flags, char *path) {
     struct loop_config config = { .block_size = attribute(node->minor, "queue/logical_block_size", 512) };
     int control = kernel(SYS_openat, AT_FDCWD, "/dev/loop-control", O_RDWR | O_CLOEXEC, 0), loop = -1;
-    if (control < 0) return -1;
-    int file = open_node(node, flags | O_EXCL), error = errno;
+    int file = control < 0 ? -1 : open_node(node, flags | O_EXCL), error = errno;
     config.fd = file;
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO | (flags & O_ACCMODE ? 0 : LO_FLAGS_READ_ONLY);
     /* Somebody else may take the free one first. */
     for (int attempt = 0; file >= 0 && loop < 0 && attempt < 16; attempt++) {
         sprintf(path, "/dev/loop%ld", kernel(SYS_ioctl, control, LOOP_CTL_GET_FREE));
         loop = kernel(SYS_openat, AT_FDCWD, path, flags, 0);
-        if (loop >= 0 && kernel(SYS_ioctl, loop, LOOP_CONFIGURE, &config) == 0) break;
+        if (loop < 0 || kernel(SYS_ioctl, loop, LOOP_CONFIGURE, &config) == 0) break;
         error = errno;
-        if (loop >= 0) kernel(SYS_close, loop);
-        loop = -1;
+        kernel(SYS_close, loop), loop = -1;
     }
     if (file >= 0) kernel(SYS_close, file);
-    kernel(SYS_close, control);
+    if (control >= 0) kernel(SYS_close, control);
     return loop < 0 ? fail(error) : loop;
 }
-
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data) {
     char path[32], buffer[PATH_MAX];
     struct node node;
@@ -647,22 +547,18 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 }
 
 /* ---- Paths: the functions that only need the view, or leave a marker what it is ---------------------------------- */
-
 #define VIEWED(type, name, parameters, result) type name parameters { VIEW(path); return result; }
-
 /* The mode to give a file: a marker's bits must stay. With mode 0: whether it is a marker. */
 static mode_t marker_mode(int folder, const char *path, mode_t mode) {
     struct stat status;
     bool marked = world.private_view && kernel(SYS_newfstatat, folder, path, &status, 0) == 0 && is_marker(&status);
     return marked ? (mode & 0777) | S_IRUSR | MARKER_MODE : mode;
 }
-
 VIEWED(DIR *, opendir, (const char *path), REAL(opendir)(path))
 VIEWED(int, scandir, (const char *path, struct dirent ***list, int (*filter)(const struct dirent *),
     int (*compare)(const struct dirent **, const struct dirent **)), REAL(scandir)(path, list, filter, compare))
 ALIAS(scandir64, scandir);
 VIEWED(int, access, (const char *path, int mode), REAL(access)(path, mode))
-VIEWED(int, euidaccess, (const char *path, int mode), REAL(euidaccess)(path, mode))
 VIEWED(int, faccessat, (int folder, const char *path, int mode, int flags), REAL(faccessat)(folder, path, mode, flags))
 VIEWED(int, mkdir, (const char *path, mode_t mode), REAL(mkdir)(path, mode))
 VIEWED(int, mkdirat, (int folder, const char *path, mode_t mode), REAL(mkdirat)(folder, path, mode))
@@ -671,10 +567,8 @@ VIEWED(int, unlink, (const char *path), REAL(unlink)(path))
 VIEWED(int, unlinkat, (int folder, const char *path, int flags), REAL(unlinkat)(folder, path, flags))
 VIEWED(int, remove, (const char *path), REAL(remove)(path))
 VIEWED(int, chdir, (const char *path), REAL(chdir)(path))
-VIEWED(ssize_t, getxattr, (const char *path, const char *name, void *value, size_t size),
-    REAL(getxattr)(path, name, value, size))
-VIEWED(ssize_t, lgetxattr, (const char *path, const char *name, void *value, size_t size),
-    REAL(lgetxattr)(path, name, value, size))
+VIEWED(ssize_t, getxattr, (const char *path, const char *name, void *to, size_t size), REAL(getxattr)(path, name, to, size))
+VIEWED(ssize_t, lgetxattr, (const char *path, const char *name, void *to, size_t size), REAL(lgetxattr)(path, name, to, size))
 VIEWED(int, chmod, (const char *path, mode_t mode), REAL(chmod)(path, marker_mode(AT_FDCWD, path, mode)))
 VIEWED(int, fchmodat, (int folder, const char *path, mode_t mode, int flags),
     REAL(fchmodat)(folder, path, marker_mode(folder, path, mode), flags))
@@ -683,22 +577,17 @@ VIEWED(int, fchownat, (int folder, const char *path, uid_t user, gid_t group, in
     marker_mode(folder, path, 0) ? 0 : REAL(fchownat)(folder, path, user, group, flags))
 int chown(const char *path, uid_t user, gid_t group) { return fchownat(AT_FDCWD, path, user, group, 0); }
 int lchown(const char *path, uid_t user, gid_t group) { return fchownat(AT_FDCWD, path, user, group, AT_SYMLINK_NOFOLLOW); }
-
 int symlinkat(const char *target, int folder, const char *path) {
-    VIEW(target);
-    VIEW(path);
+    VIEW(target); VIEW(path);
     return REAL(symlinkat)(target, folder, path);
 }
 int symlink(const char *target, const char *path) { return symlinkat(target, AT_FDCWD, path); }
-
 int renameat2(int folder, const char *path, int other, const char *second, unsigned flags) {
-    VIEW(path);
-    VIEW(second);
+    VIEW(path); VIEW(second);
     return kernel(SYS_renameat2, folder, path, other, second, flags);
 }
 int renameat(int folder, const char *path, int other, const char *second) { return renameat2(folder, path, other, second, 0); }
 int rename(const char *path, const char *second) { return renameat2(AT_FDCWD, path, AT_FDCWD, second, 0); }
-
 int mknodat(int folder, const char *path, mode_t mode, dev_t number) {
     VIEW(path);
     bool ours = (S_ISBLK(mode) && major(number) == world.major) || (S_ISCHR(mode) && number == CONTROL_NUMBER);

@@ -148,6 +148,7 @@ describeUnless(obstacle)('devmapper exec', { timeout: 60_000 }, () => {
       source,
     ];
     expect(spawnSync('cc', words, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    expect(readFileSync(source, 'utf8').split('\n').length).toBeLessThanOrEqual(600);
   });
 
   test('descriptors are the node that was opened', async () => {
