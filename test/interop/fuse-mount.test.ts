@@ -192,6 +192,38 @@ describeUnless(needs('umount'))('the daemon', () => {
   });
 });
 
+describeUnless(needs('dd', 'cmp'))('a disk that does not answer', () => {
+  test('holds up nobody else, even when every thread waits for it', async () => {
+    await using below = new DaemonFixture();
+    await below.daemon('--fuse');
+    await below.devmapper('create', 'disk', '--table', '0 2048 linear mem:1M 0');
+    await using fixture = await FuseFixture.start();
+    const free = await fixture.create('free', MIB, 1);
+    // A file of another daemon's mount: reading it waits for as long as that one's device is suspended.
+    const table = `0 2048 linear ${below.mount}/disk 0`;
+    await fixture.mapper.create({ name: 'stuck', table });
+    const stuck = fixture.path('stuck');
+    await succeed('dd', `if=${stuck}`, 'of=/dev/null', 'bs=4k', 'iflag=direct');
+    const warm = ['bs=4k', 'iflag=direct', 'count=256'];
+    const readers = Array.from({ length: 6 }, () =>
+      run(
+        'sh',
+        '-c',
+        `for i in 1 2 3 4 5 6 7 8; do dd if=${stuck} of=/dev/null ${warm.join(' ')}; done`,
+      ),
+    );
+    await below.devmapper('suspend', 'disk');
+    for (let count = 0; count < 5; count += 1) {
+      const startMs = systemClock.nowMs();
+      await succeed('cmp', free, `${fixture.folder}/free.img`);
+      expect(systemClock.nowMs() - startMs).toBeLessThan(5000);
+    }
+    await below.devmapper('resume', 'disk');
+    for (const { status } of await Promise.all(readers)) expect(status).toBe(0);
+    expect(fixture.reports).toEqual([]);
+  });
+});
+
 const userObstacle =
   needs('setpriv', 'fusermount3') ?? (isRoot ? null : 'needs root, to become another');
 

@@ -75,6 +75,11 @@ export class Gate {
     Atomics.store(this.#words, LENT, 0);
   }
 
+  /** Main thread: whether the worker does a piece of I/O now. */
+  get isInside(): boolean {
+    return Atomics.load(this.#words, INSIDE) === 1;
+  }
+
   /** Main thread: after posting a message, and before opening the gate for it. */
   signal(bits: number): void {
     Atomics.or(this.#words, SIGNAL, bits);

@@ -3,15 +3,19 @@
  * A thread is asked to end and never terminated: see `PlaneThread`.
  */
 
-import { writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
+import { REQUEST_BUFFER_BYTES } from '../../protocols/fuse/constants.ts';
 import type { System } from '../../system/index.ts';
 import { Gate, Signal } from '../data-plane/gate.ts';
 import type { PlaneThread } from '../data-plane/plane-thread.ts';
 import { StackLink } from '../data-plane/stack-link.ts';
 import type { FromWorker, StartMessage, ToWorker } from './messages.ts';
+
+/** Requests that the main thread takes at a time. */
+const TAKE_OVER_LIMIT = 64;
 
 export interface FuseThreadOptions {
   system: System;
@@ -31,6 +35,8 @@ export class FuseThread {
   readonly #thread: PlaneThread;
   readonly #port: MessagePort;
   readonly #mailbox = new Gate();
+  readonly #progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  #seenProgress = -1;
   readonly #pings = new Map<number, () => void>();
   /** By device key. */
   readonly #links = new Map<number, StackLink>();
@@ -57,7 +63,10 @@ export class FuseThread {
     port1.unref();
     const { fuseFd, eventFd, spinMicroseconds } = options;
     const mailbox = this.#mailbox.memory;
-    const start: StartMessage = { port: port2, fuseFd, eventFd, mailbox, spinMicroseconds };
+    const progress = this.#progress.buffer;
+    const start: StartMessage = {
+      ...{ port: port2, fuseFd, eventFd, mailbox, progress, spinMicroseconds },
+    };
     thread.serve(start, [port2]);
   }
 
@@ -112,6 +121,35 @@ export class FuseThread {
     await link.end();
     this.#post({ kind: 'detach', key });
     this.#links.delete(key);
+  }
+
+  /** Whether the thread is doing the same piece of I/O as when this was asked last. */
+  isStuck(): boolean {
+    const progress = Atomics.load(this.#progress, 0);
+    const isSame = progress === this.#seenProgress;
+    this.#seenProgress = progress;
+    return isSame && [...this.#links.values()].some(({ gate }) => gate.isInside);
+  }
+
+  /** Takes the requests that wait, for the main thread, which never waits for a disk. */
+  takeOver(): void {
+    const buffer = new Uint8Array(REQUEST_BUFFER_BYTES);
+    for (let count = 0; count < TAKE_OVER_LIMIT && !this.#isClosed; count += 1) {
+      const lengthBytes = this.#tryTake(buffer);
+      if (lengthBytes === 0) return;
+      this.#execute(buffer.slice(0, lengthBytes), null);
+    }
+  }
+
+  /** 0: there is none, or it was given up while it was handed out. */
+  #tryTake(buffer: Uint8Array): number {
+    try {
+      return readSync(this.#options.fuseFd, buffer);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EAGAIN' || code === 'ENOENT' || code === 'ENODEV' || code === 'EINTR') return 0;
+      throw error;
+    }
   }
 
   #post(message: ToWorker): void {

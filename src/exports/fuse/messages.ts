@@ -12,6 +12,8 @@ export interface StartMessage {
   eventFd: number;
   /** A `Gate` that is never opened: only its signal is used. */
   mailbox: SharedArrayBuffer;
+  /** A word of 32 bits that grows with every request taken. */
+  progress: SharedArrayBuffer;
   /** How long to ask an empty queue again before sleeping; 0 never. */
   spinMicroseconds: number;
 }

@@ -1,7 +1,9 @@
 /** Which devices the threads of a mount have copies of: those that are read or written a lot, as far as memory allows. */
 
+import { systemClock } from '../../base/clock.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
 import type { FuseThread } from './fuse-thread.ts';
+import { StallWatch } from './stall-watch.ts';
 
 /** Rows of all tables that each thread has copies of; more would not fit the memory that a thread may have. */
 const MAX_ROWS = 200_000;
@@ -16,10 +18,12 @@ interface CopiedDevice {
 export class StackCopies {
   readonly #threads: readonly FuseThread[];
   readonly #devices = new Map<MappedDevice, CopiedDevice>();
+  readonly #watch: StallWatch;
   #rowCount = 0;
 
   constructor(threads: readonly FuseThread[]) {
     this.#threads = threads;
+    this.#watch = new StallWatch(threads, systemClock);
   }
 
   /** Does nothing where a copy is there or on its way out, or when there are too many. */
@@ -29,6 +33,7 @@ export class StackCopies {
     const rowCount = Math.max(0, ...rowCounts);
     this.#rowCount += rowCount;
     this.#devices.set(device, { key, rowCount, isLeaving: false });
+    this.#watch.start();
   }
 
   detach(device: MappedDevice): void {
@@ -39,6 +44,7 @@ export class StackCopies {
     void Promise.all(gone).then(() => {
       this.#devices.delete(device);
       this.#rowCount -= copied.rowCount;
+      if (this.#devices.size === 0) this.#watch.stop();
     });
   }
 }

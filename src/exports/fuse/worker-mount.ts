@@ -28,6 +28,7 @@ interface Delayed {
 export class WorkerMount {
   readonly #start: StartMessage;
   readonly #mailbox: Gate;
+  readonly #progress: Int32Array;
   readonly #input = PinnedBuffer.allocate(REQUEST_BUFFER_BYTES);
   readonly #queue: QueueReader;
   readonly #plain: PlainRequests;
@@ -38,6 +39,7 @@ export class WorkerMount {
   constructor(start: StartMessage, system: System) {
     this.#start = start;
     this.#mailbox = new Gate(start.mailbox);
+    this.#progress = new Int32Array(start.progress);
     this.#queue = new QueueReader({
       ...start,
       system,
@@ -59,6 +61,7 @@ export class WorkerMount {
   }
 
   #serve(countBytes: number): void {
+    Atomics.add(this.#progress, 0, 1);
     if (this.#plain.serve(countBytes)) return;
     const disk = this.#plain.slowDisk;
     if (disk === null) {
