@@ -77,6 +77,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     async () => (await import('./dmsetup/udev-commands.ts')).addUdevCookiesCommand,
   ),
 
+  devices: dmsetup(async () => (await import('./devices-command.ts')).addDevicesCommand),
+  watch: { load: async () => (await import('./watch-command.ts')).addWatchCommand },
+
   mount: { load: async () => (await import('./mount-command.ts')).addMountCommand },
   umount: { load: async () => (await import('./mount-command.ts')).addUmountCommand },
 
@@ -84,6 +87,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   shell: { load: async () => (await import('./exec-command.ts')).addShellCommand },
 
   completion: {
+    wantsAll: true,
     load: async () => (await import('./completion/completion-command.ts')).addCompletionCommand,
   },
 };
