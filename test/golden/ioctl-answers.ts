@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Flag } from '../../src/control/protocol/commands.ts';
 import { HEADER_BYTES, Header, VERSION_BYTES } from '../../src/control/protocol/header.ts';
-import type { IoctlCase } from '../kernel/ioctl-cases.ts';
+import type { IoctlCase } from '../kernel/ioctl-case.ts';
 import type { IoctlResult } from '../kernel/ioctl-twin.ts';
 
 /** The errno, and the runs of 8 bytes of the caller's memory that are others than before: `offset hex`. */

@@ -12,7 +12,7 @@ import type { OpenedDevice } from '../../src/core/table.ts';
 import { createTargetRegistry } from '../../src/core/target.ts';
 import { targets } from '../../src/targets/index.ts';
 import { TestDisks } from '../../src/testing/test-disk.ts';
-import { type IoctlCase, KERNEL_MAJOR } from './ioctl-cases.ts';
+import { type IoctlCase, KERNEL_MAJOR } from './ioctl-case.ts';
 import { runInKernel } from './kernel.ts';
 
 export interface IoctlResult {
