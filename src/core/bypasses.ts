@@ -15,9 +15,12 @@ export interface Bypass {
 
 export class Bypasses {
   readonly #bypasses = new Set<Bypass>();
+  #isRenewing = false;
 
-  add(bypass: Bypass): void {
+  /** One that comes while the others rest, rests from the start. */
+  add(bypass: Bypass, isBlocked: boolean): void {
     this.#bypasses.add(bypass);
+    if (isBlocked || this.#isRenewing) void bypass.quiesce();
   }
 
   /** False: it was not there. */
@@ -25,8 +28,24 @@ export class Bypasses {
     return this.#bypasses.delete(bypass);
   }
 
+  /** Resolves when all rest, those that came meanwhile too. */
   async quiesce(): Promise<void> {
-    await Promise.all([...this.#bypasses].map((bypass) => bypass.quiesce()));
+    let seen: readonly Bypass[];
+    do {
+      seen = [...this.#bypasses];
+      await Promise.all(seen.map((bypass) => bypass.quiesce()));
+    } while ([...this.#bypasses].some((bypass) => !seen.includes(bypass)));
+  }
+
+  /** Stops all and lets them look at the device anew. */
+  async renew(): Promise<void> {
+    this.#isRenewing = true;
+    try {
+      await this.quiesce();
+    } finally {
+      this.#isRenewing = false;
+    }
+    this.release();
   }
 
   release(): void {

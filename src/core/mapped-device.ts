@@ -147,17 +147,11 @@ export class MappedDevice implements BlockDevice {
       if (counting !== this.#countingRegions) {
         // At once: whoever attaches while the others come to rest must see it.
         this.#countingRegions = counting;
-        await this.#renewBypasses();
+        // Of a blocked device they rest already, and look anew when it runs again.
+        if (!this.#blocked) await this.#bypasses.renew();
       }
       return result;
     });
-  }
-
-  async #renewBypasses(): Promise<void> {
-    // Of a blocked device they rest already, and look anew when it runs again.
-    if (this.#blocked) return;
-    await this.#bypasses.quiesce();
-    this.#bypasses.release();
   }
 
   submit(bio: Bio): void {
@@ -352,8 +346,7 @@ export class MappedDevice implements BlockDevice {
 
   /** A bypass that attaches to a suspended device is quiesced from the start. */
   attachBypass(bypass: Bypass): void {
-    this.#bypasses.add(bypass);
-    if (this.#blocked) void bypass.quiesce();
+    this.#bypasses.add(bypass, this.#blocked);
   }
 
   detachBypass(bypass: Bypass): void {
