@@ -11,7 +11,13 @@ type AddDmsetup = (host: CommandHost) => void;
 
 export type CommandEntry =
   /** Reads its words as dmsetup does: options anywhere, also before the command, long names cut short. */
-  { dmsetup: true; load(): Promise<AddDmsetup> } | { dmsetup?: false; load(): Promise<AddCommand> };
+  | { dmsetup: true; load(): Promise<AddDmsetup> }
+  | {
+      dmsetup?: false;
+      /** It looks at all of the others. */
+      wantsAll?: true;
+      load(): Promise<AddCommand>;
+    };
 
 function dmsetup(load: () => Promise<AddDmsetup>): CommandEntry {
   return { dmsetup: true, load };

@@ -28,7 +28,7 @@ async function run(words: readonly string[]): Promise<number> {
   const [name] = rest;
   const entry = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (name === undefined || !entry) return await runWithCommander(words, null);
-  if (!entry.dmsetup) return await runWithCommander(rest, name);
+  if (!entry.dmsetup) return await runWithCommander(rest, entry.wantsAll ? null : name);
   const ownWords = [...leading, ...rest.slice(1)];
   if (asksForHelp(ownWords)) return await runWithCommander([name, '--help'], name);
   await runDmsetupCommand(name, await entry.load(), ownWords);

@@ -1,4 +1,7 @@
-/** `devmapper completion SHELL`: a script that completes commands, options, and names of devices, target types and files. */
+/**
+ * `devmapper completion SHELL`: a script that completes commands, options, and names of devices, target types and files. The program it
+ * is added to must have all of its commands.
+ */
 
 import { Argument, type Command } from 'commander';
 
@@ -17,15 +20,13 @@ export function addCompletionCommand(program: Command): void {
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
     .addHelpText('after', EXAMPLES)
     .action(async (shell: Shell) => {
-      process.stdout.write(await completionScript(shell));
+      process.stdout.write(await completionScript(shell, program));
     });
 }
 
-async function completionScript(shell: Shell): Promise<string> {
-  // The program that runs this knows only of this command.
-  const { createProgram } = await import('../program.ts');
+async function completionScript(shell: Shell, program: Command): Promise<string> {
   const { completedProgram } = await import('./model.ts');
-  const model = completedProgram(await createProgram(null));
+  const model = completedProgram(program);
   if (shell === 'fish') return (await import('./fish.ts')).fishScript(model);
   const { bashScript, zshScript } = await import('./bash.ts');
   return shell === 'bash' ? bashScript(model) : zshScript(model);

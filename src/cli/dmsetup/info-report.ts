@@ -1,78 +1,13 @@
-/** `devmapper info -c`: the report of devices. */
+/** `devmapper info -c`. */
 
-import type { DmClient } from '../../control/client/dm-client.ts';
-import type { Field } from '../report/field.ts';
-import { Report, type ReportOptions, type ReportShape } from '../report/report.ts';
-import { COUNTER_FIELDS, REGION_FIELDS, statisticsFields } from '../stats/fields.ts';
-import { parseUnits } from '../stats/size-text.ts';
+import { COUNTER_FIELDS, REGION_FIELDS } from '../stats/fields.ts';
 import type { Invocation } from './command.ts';
 import { withClient } from './connect.ts';
+import { openDeviceReport, openReader } from './device-report.ts';
 import { forEachDevice } from './devices.ts';
 import { commandFailed } from './failure.ts';
-import { type DeviceFacts, FactReader } from './info-facts.ts';
-import {
-  DEPENDENCY_FIELDS,
-  deviceFields,
-  INFO_FIELDS,
-  NAME_FIELDS,
-  SPLIT_FIELDS,
-  TREE_FIELDS,
-} from './info-fields.ts';
-import { manglingMode } from './mangle.ts';
-import type { DmsetupOptions } from './options.ts';
+import { TREE_FIELDS } from './info-fields.ts';
 import { NO_DEVICES, print, printJson } from './print.ts';
-
-const COLUMNS = 'name,major,minor,attr,open,segments,events,uuid';
-
-/** All fields of dmsetup, because its help lists all; those of statistics have no value here. */
-function allFields(): Field<DeviceFacts>[] {
-  const style = { units: parseUnits('h')!, timeSuffix: true, aligned: true };
-  const statistics = statisticsFields(style).map((field) => ({ ...field, value: () => undefined }));
-  return [...deviceFields<DeviceFacts>((facts) => facts), ...statistics];
-}
-
-export function openDeviceReport(
-  shape: Partial<ReportShape<DeviceFacts>>,
-  options: DmsetupOptions,
-): Report<DeviceFacts> {
-  const { options: fields, sort, select: selection, separator } = options;
-  const said: ReportOptions = {
-    ...(fields !== undefined && { fields }),
-    ...(sort !== undefined && { sort }),
-    ...(selection !== undefined && { selection }),
-    ...(separator !== undefined && { separator }),
-    noheadings: options.noheadings ?? false,
-    nameprefixes: options.nameprefixes ?? false,
-    unquoted: options.unquoted ?? false,
-    rows: options.rows ?? false,
-  };
-  const usual: ReportShape<DeviceFacts> = {
-    fields: allFields(),
-    groupsOfAll: [
-      NAME_FIELDS,
-      INFO_FIELDS,
-      DEPENDENCY_FIELDS,
-      TREE_FIELDS,
-      SPLIT_FIELDS,
-      COUNTER_FIELDS,
-      REGION_FIELDS,
-    ],
-    columns: COLUMNS,
-    sort: '',
-  };
-  const error = (text: string) => process.stderr.write(text);
-  return new Report({ ...usual, ...shape }, said, { out: print, error });
-}
-
-export function openReader(client: DmClient, report: Report<DeviceFacts>, options: DmsetupOptions) {
-  const wanted = {
-    readAhead: report.uses(NAME_FIELDS),
-    blockName: report.uses(INFO_FIELDS),
-    dependencies: report.uses(DEPENDENCY_FIELDS),
-    tree: report.uses(TREE_FIELDS),
-  };
-  return FactReader.open(client, wanted, { options, mangling: manglingMode(options) });
-}
 
 export async function printInfoReport(invocation: Invocation): Promise<void> {
   const { options, operands } = invocation;

@@ -102,7 +102,7 @@ function decode(text: string): string {
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i += 1) {
     const code = /^\\x([0-9a-fA-F]{2})/.exec(text.slice(i, i + 4))?.[1];
-    bytes.push(code === undefined ? text.charCodeAt(i) : Number.parseInt(code, 16));
+    bytes.push(code === undefined ? text.charCodeAt(i) : Number(`0x${code}`));
     if (code !== undefined) i += 3;
   }
   return Buffer.from(bytes).toString();

@@ -1,7 +1,7 @@
 /** `--select` of commands that print no report: the names of the devices that match. */
 
 import type { DmClient } from '../../control/client/dm-client.ts';
-import { openDeviceReport, openReader } from './info-report.ts';
+import { openDeviceReport, openReader } from './device-report.ts';
 import type { DmsetupOptions } from './options.ts';
 
 /** Names as the mapper has them. The selection sees names as they are shown. */

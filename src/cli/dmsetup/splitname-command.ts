@@ -1,9 +1,9 @@
 /** `devmapper splitname`: takes an LVM name apart. */
 
 import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
+import { openDeviceReport } from './device-report.ts';
 import { commandFailed } from './failure.ts';
 import { SPLIT_FIELDS } from './info-fields.ts';
-import { openDeviceReport } from './info-report.ts';
 import { manglingMode } from './mangle.ts';
 import { printJson } from './print.ts';
 

@@ -20,7 +20,7 @@ const FLAG_NAMES = [
 
 /** As strtoul reads it: decimal, or hexadecimal behind 0x, or octal behind 0; the whole word, and not 0. */
 export function parseCookie(text: string): number {
-  const cookie = /^0\d+$/.test(text) ? Number.parseInt(text, 8) : Number(text);
+  const cookie = Number(/^0[0-7]+$/.test(text) ? `0o${text}` : text);
   const wellFormed = /^(?:\d+|0x[0-9a-f]+)$/i.test(text) && cookie > 0 && cookie <= 0xffff_ffff;
   if (!wellFormed) throw commandFailed(['Incorrect cookie value.']);
   return cookie;
