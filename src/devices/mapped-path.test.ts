@@ -6,7 +6,7 @@ import { Mapper } from '../core/mapper.ts';
 import { parseTable } from '../core/table-text.ts';
 import { createTargetRegistry } from '../core/target.ts';
 import { targets } from '../targets/index.ts';
-import { findMappedPath } from './mapped-path.ts';
+import { findMappedPath, withoutLinks } from './mapped-path.ts';
 import { writeMarker } from './marker.ts';
 import { DeviceStore } from './store.ts';
 
@@ -45,8 +45,10 @@ describe('paths that lead to mapped devices', () => {
     ['circle', undefined],
     ['state/mapper2', undefined],
   ])('%s', (path, expected) => {
-    expect(findMappedPath(join(folder, path), mount)).toEqual(expected);
-    expect(findMappedPath(join(folder, path), join(folder, 'linked', 'mapper'))).toEqual(expected);
+    for (const state of ['state', 'linked']) {
+      const mountFolder = withoutLinks(join(folder, state, 'mapper'));
+      expect(findMappedPath(join(folder, path), mountFolder)).toEqual(expected);
+    }
   });
 
   describe('in a table', () => {

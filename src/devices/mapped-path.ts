@@ -4,7 +4,7 @@
  */
 
 import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { MappedReference } from '../core/table.ts';
 import { readMarker } from './marker.ts';
 import { deviceNumberOf } from './node-number.ts';
@@ -16,7 +16,7 @@ const HIDDEN_NAME = /^\.node-(\d{1,7})-/;
 
 type Found = { kind: 'mounted'; name: string } | { kind: 'file'; path: string; stats: Stats };
 
-/** undefined: something else, or nothing at all. `mountFolder` is absolute; null: there is no mount. */
+/** undefined: something else, or nothing at all. `mountFolder` is as `withoutLinks` gave it; null: there is no mount. */
 export function findMappedPath(
   path: string,
   mountFolder: string | null,
@@ -28,7 +28,7 @@ export function findMappedPath(
 }
 
 function referenceAt(path: string, mountFolder: string | null): MappedReference | undefined {
-  const found = followLinks(path, mountFolder && withoutLinks(mountFolder));
+  const found = followLinks(path, mountFolder);
   if (found === null) return undefined;
   if (found.kind === 'mounted') return mountedReference(found.name);
   const { stats } = found;
@@ -42,10 +42,9 @@ function mountedReference(name: string): MappedReference {
   return minor === undefined ? { name } : { minor: Number(minor) };
 }
 
-/** Of all but the last part, which is the mount itself. */
-function withoutLinks(mountFolder: string): string {
-  const parent = dirname(mountFolder);
-  return attempt(() => join(realpathSync(parent), mountFolder.slice(parent.length))) ?? mountFolder;
+/** An absolute path as links lead to it, all but its last part, which is the mount itself. null: nothing is there. */
+export function withoutLinks(mountFolder: string): string | null {
+  return attempt(() => join(realpathSync(dirname(mountFolder)), basename(mountFolder)));
 }
 
 function followLinks(path: string, mountFolder: string | null): Found | null {

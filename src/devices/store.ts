@@ -14,7 +14,7 @@ import { type DeviceNumber, formatDeviceNumber } from '../core/device.ts';
 import { FreeNumbers } from '../core/free-numbers.ts';
 import type { DeviceOpener, MappedReference, OpenedDevice, OpenMode } from '../core/table.ts';
 import type { DeviceKind, LeafDevice } from './device-kind.ts';
-import { findMappedPath } from './mapped-path.ts';
+import { findMappedPath, withoutLinks } from './mapped-path.ts';
 import { memoryKind } from './memory.ts';
 import { createPathKind } from './path.ts';
 
@@ -56,6 +56,7 @@ export class DeviceStore implements DeviceOpener {
   readonly #byNumber = new Map<string, Entry>();
   readonly #minors = new FreeNumbers();
   readonly #mountFolder: string | null;
+  #realMount: string | null = null;
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: DeviceStoreOptions = {}) {
@@ -95,7 +96,14 @@ export class DeviceStore implements DeviceOpener {
   findMapped(operand: string, directory: string | undefined): MappedReference | undefined {
     if (operand === '') return undefined;
     const path = this.#kindOf(operand).absolute?.(operand, directory);
-    return path === undefined ? undefined : findMappedPath(resolve(path), this.#mountFolder);
+    return path === undefined ? undefined : findMappedPath(resolve(path), this.#realMountFolder());
+  }
+
+  /** Looked up once it is there: it does not move while the store lives. */
+  #realMountFolder(): string | null {
+    if (this.#mountFolder === null) return null;
+    this.#realMount ??= withoutLinks(this.#mountFolder);
+    return this.#realMount ?? this.#mountFolder;
   }
 
   /** In the order of opening. */
