@@ -55,5 +55,8 @@ test('draws in place, and again when the size changes', () => {
   output.columns = 40;
   output.emit('resize');
   expect(output.text).toContain('40x24');
+  Object.assign(output, { text: '', columns: 0, rows: 0 });
+  output.emit('resize');
+  expect(output.text).toContain('80x24');
   screen[Symbol.dispose]();
 });

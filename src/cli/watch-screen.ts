@@ -45,8 +45,9 @@ export class WatchScreen implements Disposable {
   }
 
   readonly #redraw = (): void => {
-    const { columns, rows } = this.#output;
-    const lines = this.#draw?.({ columns, lines: rows }) ?? [];
+    // A terminal that does not know its size says 0.
+    const size = { columns: this.#output.columns || 80, lines: this.#output.rows || 24 };
+    const lines = this.#draw?.(size) ?? [];
     this.#output.write(
       `${HOME}${lines.map((line) => `${line}${CLEAR_LINE}\r\n`).join('')}${CLEAR_BELOW}`,
     );

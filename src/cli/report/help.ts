@@ -13,7 +13,8 @@ function sectionTitle(title: string): string {
 }
 
 function fieldLines(fields: readonly Field<never>[], withTypes: boolean): string {
-  const longest = Math.max(...fields.map(({ id }) => id.length));
+  const names = fields.flatMap(({ id, group }) => [id, `${group.prefix}_all`]);
+  const longest = Math.max(...names.map((name) => name.length));
   const line = (id: string, description: string, type?: string) =>
     `  ${id.padEnd(longest + 1)}- ${description}${withTypes && type ? ` [${type}]` : ''}\n`;
   let text = '';
