@@ -54,6 +54,7 @@ export class Mapper {
   readonly major: number;
   readonly #index = new DeviceIndex();
   readonly #loadings = new Set<Loading>();
+  readonly #claimed = new Set<MappedDevice>();
   readonly #opens = new SharedOpens();
   readonly #globalEvents = new EventCounter();
   readonly #listeners = new MapperListeners();
@@ -176,6 +177,12 @@ export class Mapper {
             `Cannot use ${device.name} below ${owner.name}: a device cannot stand on itself`,
           );
         }
+        if (this.#claimed.has(device)) {
+          throw new DmError(
+            'EBUSY',
+            `Cannot use ${device.name} below ${owner.name}: somebody has it open exclusively`,
+          );
+        }
         below.push(device);
         return this.#opens.open(owner, device, mode.readOnly, () => this.open(device));
       },
@@ -239,6 +246,20 @@ export class Mapper {
         if (device.openCount === 0 && device.deferredRemove) this.#removeUnwatched(device);
       },
     };
+  }
+
+  /**
+   * Keeps others from claiming the device and tables from standing on it, as who opens a block device with O_EXCL does; the
+   * result gives it back. EBUSY when it is claimed or a table stands on it.
+   */
+  claim(device: MappedDevice): () => void {
+    const isBelow = this.list().some(({ live, inactive }) =>
+      [live, inactive].some((table) => table?.devices.includes(device)),
+    );
+    if (isBelow || this.#claimed.has(device))
+      throw new DmError('EBUSY', `Cannot claim ${device.name}: it is in use`);
+    this.#claimed.add(device);
+    return () => this.#claimed.delete(device);
   }
 
   #checkPresent(device: MappedDevice): void {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sleep, systemClock } from '../../src/base/clock.ts';
 import { createPrng } from '../../src/base/prng.ts';
 import { describeUnless, missingTools } from '../../src/testing/tools.ts';
 import { FuseFixture, fuseObstacle } from './fuse-fixture.ts';
@@ -182,7 +183,13 @@ describeUnless(obstacle)('a device as a file', () => {
       `os.close(first); second = ${claim}; print("again")`,
     );
     expect(answers.split('\n')).toEqual(['EBUSY', 'again']);
-    await fixture.mapper.create({ name: 'above', table: '0 2048 linear mapper/claimed 0' });
+    const above = { name: 'above', table: '0 2048 linear mapper/claimed 0' };
+    const holder = fixture.python(path, `import time; ${claim}; time.sleep(1.5)`);
+    while (fixture.mapper.info('claimed').openCount < 2) await sleep(systemClock, 5);
+    await expect(fixture.mapper.create(above)).rejects.toMatchObject({ code: 'EBUSY' });
+    await holder;
+    await fixture.mount.settle();
+    await fixture.mapper.create(above);
     await expect(fixture.python(path, claim)).rejects.toThrow('resource busy');
     await fixture.mapper.remove('above');
     await fixture.python(path, claim);

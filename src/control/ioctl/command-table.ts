@@ -18,7 +18,7 @@ export interface CommandEntry {
   takesPayload: boolean;
   /** `one`: refuses a name together with a uuid. */
   names: 'one' | 'any';
-  /** Judges or tells open counts. */
+  /** Judges or tells open counts, or what is open exclusively. */
   settles: boolean;
 }
 
@@ -35,7 +35,7 @@ const COMMANDS = new Map<number, CommandEntry>([
   [Command.deviceSuspend, { ...plain, run: suspendDevice }],
   [Command.deviceStatus, { ...plain, settles: true, run: deviceStatus }],
   [Command.deviceWait, { ...withPayload, run: waitDevice }],
-  [Command.tableLoad, { ...withPayload, run: loadTable }],
+  [Command.tableLoad, { ...withPayload, settles: true, run: loadTable }],
   [Command.tableClear, { ...plain, run: clearTable }],
   [Command.tableDeps, { ...withPayload, run: tableDependencies }],
   [Command.tableStatus, { ...withPayload, settles: true, run: tableStatus }],

@@ -58,18 +58,18 @@ function answerErrno(errno: number): Answer {
  * A file that cannot be written says so when it is opened, so that losetup and mount fall back to reading; a block device
  * node says so at the write, as the kernel's do.
  */
-function open(
+async function open(
   nodes: NodeTable,
   files: OpenFiles,
   { nodeId, view, countBytes }: FuseRequest,
-): Answer {
+): Promise<Answer> {
   if (nodeId === ROOT_NODE_ID) return Errno.EISDIR;
   const device = nodes.device(nodeId);
   if (device === undefined) return Errno.ESTALE;
   const { openFlags } = decodeOpen(view, countBytes);
   const isForWriting = (openFlags & OpenFlag.accessMode) !== OpenFlag.readOnly;
   if (isForWriting && device.readOnly && !isBlockNode(nodeId)) return Errno.EROFS;
-  const handle = files.open(device, nodeId, openFlags);
+  const handle = await files.open(device, nodeId, openFlags);
   if (handle < 0) return -handle;
   return openReply(handle, OpenReplyFlag.directIo | OpenReplyFlag.parallelDirectWrites);
 }

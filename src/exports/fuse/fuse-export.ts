@@ -77,6 +77,7 @@ export class FuseExport {
     this.#files = new OpenFiles(mapper, {
       busy: (device, nodeId) => this.#copies.attach(device, deviceKeyOf(nodeId)),
       closed: (device) => this.#copies.detach(device),
+      settle: () => this.#pingThreads(),
     });
     this.#session = new FuseSession(
       { ...directoryOperations(nodes), ...fileOperations(nodes, this.#files) },
@@ -150,6 +151,10 @@ export class FuseExport {
     // Never seen before, so the kernel has to ask. That it is not there is as expected.
     await stat(join(this.folder, `.settle-${this.#settleCount}`)).catch(() => undefined);
     // What another thread took before may still be on its way here.
+    await this.#pingThreads();
+  }
+
+  async #pingThreads(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.ping()));
   }
 

@@ -14,7 +14,6 @@ export interface OpenFile {
   readonly device: MappedDevice;
   readonly nodeId: number;
   readonly io: DeviceIo;
-  readonly isClaim: boolean;
   release(): void;
 }
 
@@ -23,6 +22,8 @@ export interface OpenFileEvents {
   busy(device: MappedDevice, nodeId: number): void;
   /** Nobody has it open here any more. */
   closed(device: MappedDevice): void;
+  /** Resolves when every close that the kernel told of is known here. */
+  settle(): Promise<void>;
 }
 
 /** Below this, giving threads copies of the stack costs more than it saves: programs that look at a device read a few times. */
@@ -32,7 +33,6 @@ const BUSY_TRANSFERS = 8;
 interface OpenDevice {
   io: DeviceIo;
   count: number;
-  isClaimed: boolean;
   transferCount: number;
   /** What the kernel was told last. */
   sizeSectors: number;
@@ -59,24 +59,35 @@ export class OpenFiles {
   }
 
   /** Answers a handle, or a negative errno. `flags` are those of open(2). */
-  open(device: MappedDevice, nodeId: number, flags: number): number {
+  async open(device: MappedDevice, nodeId: number, flags: number): Promise<number> {
+    const handle = this.#tryOpen(device, nodeId, flags);
+    if (handle !== -Errno.EBUSY) return handle;
+    // Whoever has it may have closed it: another thread took that request, and it is on its way here.
+    await this.#events.settle();
+    return this.#tryOpen(device, nodeId, flags);
+  }
+
+  #tryOpen(device: MappedDevice, nodeId: number, flags: number): number {
     const isClaim = (flags & OpenFlag.noAccessTime) !== 0;
-    if (isClaim && this.#isInUse(device)) return -Errno.EBUSY;
-    const opened = this.#openInMapper(device);
-    if (typeof opened === 'number') return opened;
+    const release = this.#openInMapper(device, isClaim);
+    if (typeof release === 'number') return release;
     const shared = this.#share(device);
     shared.count += 1;
-    shared.isClaimed ||= isClaim;
     this.#lastHandle += 1;
-    const { io } = shared;
-    this.#files.set(this.#lastHandle, { device, nodeId, io, isClaim, release: opened.release });
+    this.#files.set(this.#lastHandle, { device, nodeId, io: shared.io, release });
     return this.#lastHandle;
   }
 
-  #openInMapper(device: MappedDevice): { release(): void } | number {
+  #openInMapper(device: MappedDevice, isClaim: boolean): (() => void) | number {
+    const unclaim: (() => void)[] = [];
     try {
-      return this.#mapper.open(device);
+      if (isClaim) unclaim.push(this.#mapper.claim(device));
+      const { release } = this.#mapper.open(device);
+      return () => {
+        for (const each of [...unclaim, release]) each();
+      };
     } catch (error) {
+      for (const each of unclaim) each();
       if (error instanceof DmError) return -error.errno;
       throw error;
     }
@@ -88,7 +99,6 @@ export class OpenFiles {
     const shared: OpenDevice = {
       io: new DeviceIo(device),
       count: 0,
-      isClaimed: false,
       transferCount: 0,
       sizeSectors: device.sizeSectors,
     };
@@ -118,7 +128,6 @@ export class OpenFiles {
     this.#files.delete(handle);
     const shared = this.#devices.get(file.device)!;
     shared.count -= 1;
-    if (file.isClaim) shared.isClaimed = false;
     if (shared.count === 0) {
       this.#devices.delete(file.device);
       this.#events.closed(file.device);
@@ -129,15 +138,5 @@ export class OpenFiles {
   /** The mount is gone, and with it everybody who had something open. */
   releaseAll(): void {
     for (const handle of [...this.#files.keys()]) this.release(handle);
-  }
-
-  /** Claimed by another opener, or by a table that stands on it. */
-  #isInUse(device: MappedDevice): boolean {
-    if (this.#devices.get(device)?.isClaimed) return true;
-    return this.#mapper
-      .list()
-      .some(({ live, inactive }) =>
-        [live, inactive].some((table) => table?.devices.includes(device)),
-      );
   }
 }

@@ -17,6 +17,7 @@ function createRig() {
   const files = new OpenFiles(world.mapper, {
     busy: ({ name }) => events.push(`busy ${name}`),
     closed: ({ name }) => events.push(`closed ${name}`),
+    settle: () => Promise.resolve(),
   });
   const operations = { ...directoryOperations(nodes), ...fileOperations(nodes, files) };
   const session = new FuseSession(operations, (message) => reports.push(message));
@@ -57,7 +58,7 @@ function ask(session: FuseSession, request: Uint8Array) {
       const bytes = Buffer.from(reply);
       expect(bytes.readUInt32LE(0)).toBe(bytes.length);
       expect(bytes.readBigUInt64LE(8)).toBe(77n);
-      resolve({ errno: -bytes.readInt32LE(4), body: bytes.subarray(REPLY_HEADER_BYTES) });
+      resolve({ errno: 0 - bytes.readInt32LE(4), body: bytes.subarray(REPLY_HEADER_BYTES) });
     });
   });
 }
@@ -103,6 +104,24 @@ test('opens, writes, reads and closes; a device that is busy is told of', async 
   expect(events).toEqual(['busy disk', 'closed disk']);
   const late = await ask(session, encode(Opcode.read, node, handle, 0n, 512, 0, 0n, 0, 0));
   expect([late?.errno, files.count, reports]).toEqual([Errno.EBADF, 0, []]);
+});
+
+test('gives a device to one claimant, and keeps tables off it meanwhile', async () => {
+  const { world, session } = createRig();
+  const device = await world.start('disk', '0 8 zero');
+  const node = await lookUp(session, 'disk');
+  const claim = () => ask(session, encode(Opcode.open, node, 0o1000002, 0));
+  const first = await claim();
+  expect((await claim())?.errno).toBe(Errno.EBUSY);
+  expect(device.openCount).toBe(1);
+  const above = world.mapper.create({ name: 'above' });
+  const load = () => world.load(above, '0 8 linear mapper/disk 0');
+  await expect(load()).rejects.toMatchObject({ code: 'EBUSY' });
+  await ask(session, encode(Opcode.release, node, first!.body.readBigUInt64LE(0), 2, 0, 0n));
+  await load();
+  expect((await claim())?.errno).toBe(Errno.EBUSY);
+  await above.clear();
+  expect((await claim())?.errno).toBe(0);
 });
 
 test('follows devices that are renamed and removed', async () => {
