@@ -121,10 +121,10 @@ describe('Volume', () => {
     const narrow = {
       ...linear,
       name: 'narrow',
-      create: (...words: Parameters<TargetType['create']>) => ({
-        ...linear.create(...words),
-        limits: (stacked: Limits) => ({ ...stacked, maxIoSectors: 3 }),
-      }),
+      create: (...words: Parameters<TargetType['create']>) =>
+        Object.assign(linear.create(...words), {
+          limits: (stacked: Limits) => ({ ...stacked, maxIoSectors: 3 }),
+        }),
     };
     await using mapper = new DeviceMapper({ targets: [narrow] });
     await mapper.create({ name: 'disk', table: '0 2048 narrow mem:1M 0' });
