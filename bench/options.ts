@@ -26,6 +26,7 @@ Serves one volume of two disks in devmapper, nbdkit and qemu-nbd and compares th
   --micro         instead: what the core costs per bio, without any server
   --isolation     instead: whether a slow disk slows another device down
   --fuse          instead: a device as a file through FUSE, compared with a loop device (root)
+  --control       instead: the daemon through its control socket, and what a command costs
 
 Examples:
   npm run bench -- --only ours --rows read-4k --seconds 10
@@ -33,7 +34,7 @@ Examples:
 `;
 
 export interface Options {
-  mode: 'side-by-side' | 'micro' | 'isolation' | 'fuse' | 'help';
+  mode: 'side-by-side' | 'micro' | 'isolation' | 'fuse' | 'control' | 'help';
   rounds: number;
   seconds: number;
   tries: number;
@@ -66,21 +67,15 @@ export function parseOptions(argv: readonly string[]): Options {
       micro: { type: 'boolean', default: false },
       isolation: { type: 'boolean', default: false },
       fuse: { type: 'boolean', default: false },
+      control: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const { quick, check, json } = values;
   if (quick && check)
     throw new Error('Cannot combine --check with --quick: a smoke run judges nothing');
-  const mode = values.help
-    ? 'help'
-    : values.micro
-      ? 'micro'
-      : values.isolation
-        ? 'isolation'
-        : values.fuse
-          ? 'fuse'
-          : 'side-by-side';
+  const modes = ['help', 'micro', 'isolation', 'fuse', 'control'] as const;
+  const mode = modes.find((name) => values[name]) ?? 'side-by-side';
   return {
     mode,
     rounds: positive('--rounds', values.rounds, quick ? 1 : 3),

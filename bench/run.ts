@@ -90,6 +90,10 @@ async function main(options: Options): Promise<boolean> {
       const { runFuse } = await import('./fuse.ts');
       return await runFuse({ ...options, folder });
     }
+    if (options.mode === 'control') {
+      const { runControl } = await import('./control.ts');
+      return await runControl({ ...options, folder });
+    }
     return await compareServers(options, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -3,13 +3,12 @@
 import type { BlockDevice } from '../core/device.ts';
 import type { MappedDevice } from '../core/mapped-device.ts';
 import type { Mapper } from '../core/mapper.ts';
-import type { Table } from '../core/table.ts';
 
 /** How many have each device open who are not a table; devices that nobody has are missing. */
 export function outsideOpenCounts(mapper: Mapper): Map<MappedDevice, number> {
   const tableOpens = new Map<BlockDevice, number>();
-  for (const device of mapper.list()) {
-    for (const table of [device.live, device.inactive]) countOpens(table, tableOpens);
+  for (const owner of mapper.list()) {
+    for (const device of opensOf(owner)) tableOpens.set(device, (tableOpens.get(device) ?? 0) + 1);
   }
   const counts = new Map<MappedDevice, number>();
   for (const device of mapper.list()) {
@@ -19,9 +18,10 @@ export function outsideOpenCounts(mapper: Mapper): Map<MappedDevice, number> {
   return counts;
 }
 
-/** A table opens a device once for each word that names it. */
-function countOpens(table: Table | null, opens: Map<BlockDevice, number>): void {
-  for (const device of table?.operands.values() ?? []) {
-    opens.set(device, (opens.get(device) ?? 0) + 1);
-  }
+/** As SharedOpens counts: both tables of a device together open another once, once more if one is read-only and one is not. */
+function opensOf(owner: MappedDevice): BlockDevice[] {
+  const { live, inactive } = owner;
+  const sameMode = live !== null && inactive !== null && live.readOnly === inactive.readOnly;
+  const [first, second] = [live?.devices ?? [], inactive?.devices ?? []];
+  return sameMode ? [...new Set([...first, ...second])] : [...first, ...second];
 }

@@ -139,7 +139,7 @@ describe('ends that nobody planned', () => {
     await until(async () => {
       const answer = await client.version().then(
         () => 'served',
-        (error: { code: string }) => error.code,
+        (error: unknown) => (error as { code: string }).code,
       );
       return answer !== 'served';
     });
