@@ -361,7 +361,12 @@ const ends: IoctlCase[] = [
   ioctl('b is marked', 'deviceStatus', { name: 'b' }),
   close,
   ioctl('b went', 'deviceStatus', { name: 'b' }),
-  ioctl('suspended', 'deviceCreate', { name: 's' }),
+  // A number of its own: the kernel removes b a little after the close, and only then has 0 again.
+  ioctl('suspended', 'deviceCreate', {
+    name: 's',
+    number: number(20),
+    flags: Flag.persistentDev,
+  }),
   load('s', 's', '0 8 zero'),
   ioctl('s', 'deviceSuspend', { name: 's' }),
   ioctl('s', 'deviceSuspend', { name: 's', flags: Flag.suspend }),

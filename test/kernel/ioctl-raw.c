@@ -52,7 +52,10 @@ static int keep_open(const unsigned char *path, uint32_t length) {
 
 static int close_oldest(void) {
   if (first_kept == kept_count) return EINVAL;
-  return close(kept[first_kept++]) == 0 ? 0 : errno;
+  int result = close(kept[first_kept++]) == 0 ? 0 : errno;
+  /* A deferred removal is a work queue's, some time later. */
+  usleep(500 * 1000);
+  return result;
 }
 
 int main(int argc, char **argv) {
