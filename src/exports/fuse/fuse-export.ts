@@ -10,7 +10,7 @@ import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { sleep, systemClock } from '../../base/clock.ts';
-import { DmError, errnoName } from '../../base/errors.ts';
+import { DmError } from '../../base/errors.ts';
 import type { Mapper } from '../../core/mapper.ts';
 import { loadSystem, type System } from '../../system/index.ts';
 import { PlaneThread, workerBeside } from '../data-plane/plane-thread.ts';
@@ -95,8 +95,15 @@ export class FuseExport {
     if (process.platform !== 'linux' || system === null) throw unavailable();
     const fd = await mountFuse(options.folder, system);
     const count = options.threads ?? Math.min(availableParallelism(), MAX_DEFAULT_THREADS);
-    const fds = [fd, ...cloneDescriptors(system, fd, count - 1)];
-    return new FuseExport(options, system, fds);
+    try {
+      const fds = [fd, ...cloneDescriptors(system, fd, count - 1)];
+      return new FuseExport(options, system, fds);
+    } catch (error) {
+      // Closed first: a mount that nobody serves would let the unmounting wait.
+      system.descriptors.close(fd);
+      await unmountFuse(options.folder, { force: true });
+      throw error;
+    }
   }
 
   #startThread(system: System, fuseFd: number, spinMicroseconds: number): FuseThread {
@@ -171,10 +178,9 @@ function cloneDescriptors(system: System, mountFd: number, count: number): numbe
   const fds: number[] = [];
   for (let index = 0; index < count; index += 1) {
     const fd = openFuseDevice();
-    const result = system.fuse.clone(fd, mountFd);
-    if (result < 0) {
+    if (system.fuse.clone(fd, mountFd) < 0) {
       system.descriptors.close(fd);
-      throw new DmError('ENODEV', `Cannot use FUSE: no second queue: ${errnoName(-result)}`);
+      break;
     }
     fds.push(fd);
   }
