@@ -81,7 +81,7 @@ export async function runInRealKernel(
     return `dmsetup create ${name} <<'EOF'\n${rows}\nEOF`;
   });
   const script = [prologue, ...creates, ...lines.map(kernelCommand)].join('\n');
-  const { stdout, stderr } = await runInKernel({ script });
+  const { stdout, stderr } = await runInKernel({ script, timeoutMs: 500_000 });
   const blocks = stdout.split('end\n').slice(0, -1);
   if (blocks.length !== lines.length)
     throw new Error(`The kernel answered ${blocks.length} of ${lines.length} lines: ${stderr}`);

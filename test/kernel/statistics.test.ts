@@ -154,7 +154,7 @@ requireKernel()('dm-statistics', () => {
   beforeAll(async () => {
     theirs = await runInRealKernel(devices, lines);
     ours = await runHere(devices, lines);
-  });
+  }, 520_000);
 
   test.each(lines.map((line, index) => [index, line] as const))('%i: %s', (index) => {
     expect(comparable(ours[index]!)).toEqual(comparable(theirs[index]!));
