@@ -84,7 +84,13 @@ function linkHostNodes(devFolder: string): void {
   for (const name of readdirSync('/dev')) {
     const path = join(devFolder, name);
     const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-    if (!isThere && name !== 'mapper' && !/^dm-\d+$/.test(name)) symlinkSync(`/dev/${name}`, path);
+    if (isThere || name === 'mapper' || /^dm-\d+$/.test(name)) continue;
+    try {
+      symlinkSync(`/dev/${name}`, path);
+    } catch (error) {
+      // Another `exec` that starts now was quicker.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
   }
 }
 

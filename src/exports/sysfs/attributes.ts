@@ -3,26 +3,31 @@
  * Programs read sizes and queue limits there (lsblk, libblkid, lvm), and who stands on whom.
  */
 
+import type { Limits } from '../../core/limits.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
 
 const KIB_SECTORS = 2;
 /** What the kernel gives a device whose members set no bound. */
 const MAX_REQUEST_KIB = 1280;
+const READ_AHEAD_KIB = 128;
 
-/** By path below the device's folder. Files that a program may write are in `deviceSettings`. */
+/** By path below the device's folder. Few, because each costs a file; what a program may write is in `deviceSettings`. */
 export function deviceAttributes(device: MappedDevice): Map<string, string> {
-  const lines: Record<string, string | number> = {
-    ...identity(device),
-    ...flags(device),
-    ...mapped(device),
-    ...queue(device),
-  };
-  return new Map(Object.entries(lines).map(([path, value]) => [path, `${value}\n`]));
+  return lines({ ...identity(device), ...flags(device), ...mapped(device) });
+}
+
+/** What `queue` of every device with these limits holds, and a name for it. */
+export function queueAttributes(limits: Limits): { key: string; texts: Map<string, string> } {
+  return { key: Object.values(limits).join('-'), texts: lines(queue(limits)) };
+}
+
+function lines(values: Record<string, string | number>): Map<string, string> {
+  return new Map(Object.entries(values).map(([path, value]) => [path, `${value}\n`]));
 }
 
 /** Written once, when the device appears: from then on they belong to the programs that change them. */
 export function deviceSettings(): Map<string, string> {
-  return new Map([['bdi/read_ahead_kb', '128\n']]);
+  return new Map([['bdi/read_ahead_kb', `${READ_AHEAD_KIB}\n`]]);
 }
 
 function identity({ number: { major, minor } }: MappedDevice): Record<string, string | number> {
@@ -34,7 +39,7 @@ function identity({ number: { major, minor } }: MappedDevice): Record<string, st
     'DEVTYPE=disk',
     `DISKSEQ=${sequence}`,
   ];
-  return { dev: `${major}:${minor}`, diskseq: sequence, uevent: uevent.join('\n') };
+  return { dev: `${major}:${minor}`, uevent: uevent.join('\n') };
 }
 
 function flags(device: MappedDevice): Record<string, string | number> {
@@ -43,14 +48,8 @@ function flags(device: MappedDevice): Record<string, string | number> {
     ro: device.readOnly ? 1 : 0,
     removable: 0,
     hidden: 0,
-    range: 1,
     ext_range: 1,
     alignment_offset: 0,
-    discard_alignment: 0,
-    capability: 0,
-    partscan: 0,
-    events_poll_msecs: -1,
-    inflight: '       0        0',
     stat: new Array(17).fill('       0').join(' '),
   };
 }
@@ -60,20 +59,19 @@ function mapped(device: MappedDevice): Record<string, string | number> {
     'dm/name': device.name,
     'dm/uuid': device.uuid,
     'dm/suspended': device.suspended ? 1 : 0,
-    'dm/rq_based_seq_io_merge_deadline': 0,
-    'dm/use_blk_mq': 1,
   };
 }
 
-function queue({ limits }: MappedDevice): Record<string, string | number> {
+function queue(limits: Limits): Record<string, string | number> {
   const granularity = limits.discardGranularityBytes;
   const maxKib = Math.min(limits.maxIoSectors / KIB_SECTORS, MAX_REQUEST_KIB);
-  const values = {
+  return {
     logical_block_size: limits.logicalBlockBytes,
     hw_sector_size: limits.logicalBlockBytes,
     physical_block_size: limits.physicalBlockBytes,
     minimum_io_size: limits.ioMinBytes,
     optimal_io_size: limits.ioOptBytes,
+    read_ahead_kb: READ_AHEAD_KIB,
     max_sectors_kb: maxKib,
     max_hw_sectors_kb: maxKib,
     max_segments: 128,
@@ -104,7 +102,4 @@ function queue({ limits }: MappedDevice): Record<string, string | number> {
     zone_append_max_bytes: 0,
     zone_write_granularity: 0,
   };
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [`queue/${name}`, value]),
-  );
 }

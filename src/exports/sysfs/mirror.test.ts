@@ -89,7 +89,7 @@ describe('the mirror of sysfs', () => {
     writeFileSync(at('sys/block/dm-0/bdi/read_ahead_kb'), '4096\n');
     await device.suspend();
     await written();
-    expect(text('sys/block/dm-0/queue/read_ahead_kb')).toBe('4096');
+    expect(text('sys/block/dm-0/bdi/read_ahead_kb')).toBe('4096');
   });
 
   test('knows who stands on whom, also on devices of the host', async () => {

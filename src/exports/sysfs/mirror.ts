@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { MappedDevice } from '../../core/mapped-device.ts';
 import type { Mapper } from '../../core/mapper.ts';
 import { writeMarker } from '../../devices/marker.ts';
-import { deviceAttributes, deviceSettings } from './attributes.ts';
+import { deviceAttributes, deviceSettings, queueAttributes } from './attributes.ts';
 import { type HostDevice, listHostDevices } from './host-devices.ts';
 import { Relations } from './relations.ts';
 import { removeNode } from './remove-node.ts';
@@ -21,6 +21,8 @@ import { FileTree } from './tree.ts';
 
 const VIRTUAL = 'devices/virtual/block';
 const HOST = 'devices/host';
+/** Devices with the same limits share one `queue`. */
+const QUEUES = 'devices/queues';
 
 export interface SysfsMirrorOptions {
   mapper: Mapper;
@@ -135,6 +137,9 @@ export class SysfsMirror {
     const folder = folderOf(device);
     if (this.#present.get(device.operand) !== device) this.#create(device, folder);
     this.#tree.files(folder, deviceAttributes(device));
+    const { key, texts } = queueAttributes(device.limits);
+    this.#tree.files(`${QUEUES}/${key}`, texts);
+    this.#tree.link(`${folder}/queue`, `../../../queues/${key}`);
   }
 
   #create(device: MappedDevice, folder: string): void {
@@ -142,7 +147,6 @@ export class SysfsMirror {
     this.#present.set(device.operand, device);
     this.#tree.files(folder, deviceSettings());
     this.#tree.folder(`${folder}/holders`);
-    this.#tree.link(`${folder}/queue/read_ahead_kb`, '../bdi/read_ahead_kb');
     this.#tree.link(`${folder}/subsystem`, '../../../../class/block');
     this.#tree.link(`block/${name}`, `../${folder}`);
     this.#tree.link(`class/block/${name}`, `../../${folder}`);
@@ -155,7 +159,8 @@ export class SysfsMirror {
     this.#present.delete(device.operand);
     const name = nameOf(device);
     const links = [`block/${name}`, `class/block/${name}`, `dev/block/${device.operand}`];
-    for (const path of [...links, folderOf(device)]) this.#tree.remove(path);
+    for (const path of links) this.#tree.unlink(path);
+    this.#tree.remove(folderOf(device));
     rmSync(join(this.#nodes, name), { force: true });
     for (const folder of ['/dev', this.#nodes]) {
       removeNode(join(folder, 'mapper', device.name), device.number);
@@ -195,7 +200,7 @@ export class SysfsMirror {
 
   #unlinkHost(host: HostDevice): void {
     const links = [`block/${host.name}`, `class/block/${host.name}`, `dev/block/${host.number}`];
-    for (const path of links) this.#tree.remove(path);
+    for (const path of links) this.#tree.unlink(path);
   }
 
   /** Everything is as in the real folder, but for the holders. */

@@ -5,16 +5,20 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 export class FileTree {
   readonly #root: string;
   /** What each file said last, by folder, so that what did not change is not written. */
   readonly #texts = new Map<string, Map<string, string>>();
+
+  #removedCount = 0;
 
   constructor(root: string) {
     this.#root = root;
@@ -23,7 +27,8 @@ export class FileTree {
   /** Away with whatever an earlier process left. */
   reset(): void {
     this.#texts.clear();
-    rmSync(this.#root, { recursive: true, force: true });
+    // Folders of `remove` may be on their way out meanwhile.
+    rmSync(this.#root, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
     mkdirSync(this.#root, { recursive: true, mode: 0o755 });
   }
 
@@ -58,14 +63,22 @@ export class FileTree {
   links(folder: string, targets: ReadonlyMap<string, string>): void {
     this.folder(folder);
     for (const name of readdirSync(join(this.#root, folder))) {
-      if (!targets.has(name)) this.remove(join(folder, name));
+      if (!targets.has(name)) this.unlink(join(folder, name));
     }
     for (const [name, target] of targets) this.link(join(folder, name), target);
   }
 
-  /** A file, a link, or a folder that `files` got. */
-  remove(path: string): void {
-    rmSync(join(this.#root, path), { recursive: true, force: true });
-    this.#texts.delete(path);
+  unlink(path: string): void {
+    rmSync(join(this.#root, path), { force: true });
+  }
+
+  /** A folder that `files` got: out of sight at once, its files go later. */
+  remove(folder: string): void {
+    this.#removedCount += 1;
+    const away = join(this.#root, `.removed-${this.#removedCount}`);
+    renameSync(join(this.#root, folder), away);
+    this.#texts.delete(folder);
+    // What cannot be removed now goes with the whole tree.
+    rm(away, { recursive: true, force: true }).catch(() => undefined);
   }
 }
