@@ -12,7 +12,7 @@ export type SoakMessage =
   | { kind: 'progress'; outcomes: Record<string, number>; slowestMs: number }
   | { kind: 'failure'; reason: string };
 
-const ANSWER_LIMIT_MS = 20_000;
+const ANSWER_LIMIT_MS = 30_000;
 const REPORT_MS = 250;
 
 let outcomes: Record<string, number> = {};

@@ -44,6 +44,7 @@ const SECOND_MS = 1000;
 const MIB = 2 ** 20;
 const KILL_INTERVAL_MS = [300, 1500] as const;
 const SETTLE_MS = 15_000;
+const WAKE_MS = 2000;
 
 interface DaemonView {
   pid: number;
@@ -104,6 +105,7 @@ class Soak {
     while (elapsedMs() < durationMs && this.#result.failures.length === 0) {
       await sleep(systemClock, this.#prng.integer(...KILL_INTERVAL_MS));
       await this.#replaceOne();
+      await wakeAll(this.#options.folder, client);
       if (elapsedMs() > nextSampleMs) {
         const { memoryBytes } = await view(client);
         this.#result.memoryMib.push(Math.round(memoryBytes / MIB));
@@ -168,12 +170,8 @@ class Soak {
   /** Every device can be removed at last, and the daemon is as it was. */
   async #checkNothingIsLeft(client: DmClient): Promise<void> {
     const { failures } = this.#result;
-    for (const { name } of await client.list()) {
-      // Nothing stands on anything any more, and what was suspended goes on.
-      const row = { start: 0, length: 8, type: 'zero', params: '' };
-      await client.load({ name }, [row]).catch(() => undefined);
-      await client.resume({ name }).catch(() => undefined);
-    }
+    await wakeAll(this.#options.folder, client);
+    for (const { name } of await client.list()) await giveZeroes(client, name);
     const isClosed = await eventually(async () => (await openDevices(client)).length === 0);
     if (!isClosed) failures.push(`still open: ${(await openDevices(client)).join(', ')}`);
     await client.removeAll();
@@ -232,6 +230,33 @@ done`;
 
 async function view(client: DmClient): Promise<DaemonView> {
   return (await client.daemon('status')) as DaemonView;
+}
+
+/**
+ * A request for a device waits while I/O is parked in a suspended device below it, as it does in a kernel; one device that nobody
+ * resumes would in the end hold up everybody. So whatever is suspended goes on now and then, on connections of its own.
+ */
+async function wakeAll(folder: string, client: DmClient): Promise<void> {
+  const entries = await client.list();
+  await Promise.all(entries.map(({ name }) => wake(folder, client, name)));
+}
+
+async function wake(folder: string, client: DmClient, name: string): Promise<void> {
+  const status = await client.status({ name }).catch(() => null);
+  if (status === null || !(status.suspended || status.inactiveTable)) return;
+  const other = await connectClient({ transport: 'socket', folder });
+  // Closing ends what still waits: then somebody else is at the device.
+  const timer = systemClock.after(WAKE_MS, () => void other[Symbol.asyncDispose]());
+  await giveZeroes(other, name);
+  timer.cancel();
+  await other[Symbol.asyncDispose]();
+}
+
+/** Nothing below it any more. That somebody else removed the device meanwhile is fine. */
+async function giveZeroes(client: DmClient, name: string): Promise<void> {
+  const row = { start: 0, length: 8, type: 'zero', params: '' };
+  await client.load({ name }, [row]).catch(() => undefined);
+  await client.resume({ name }).catch(() => undefined);
 }
 
 /** What a daemon has only once it has been used does not count as left over. */
