@@ -20,7 +20,7 @@ await ensureDaemon({ folder });
     const { rows } = await client.table({ name }, { kind: 'table' });
     console.log(`${name}: ${rows.map(({ type, params }) => `${type} ${params}`).join('; ')}`);
   }
-  await client.remove({ name: 'memory' }).catch((error: Error) => console.log(error.message));
+  await client.remove({ name: 'memory' }).catch((error: unknown) => console.log(String(error)));
   await client.daemon('stop');
 }
 rmSync(folder, { recursive: true, force: true });
@@ -28,4 +28,4 @@ rmSync(folder, { recursive: true, force: true });
 // Prints:
 // disk: linear 252:0 1024
 // memory: linear mem:1M 0
-// Cannot remove memory: it is open 1 times
+// DmError: Cannot remove memory: it is open 1 times

@@ -145,7 +145,7 @@ async function isMounted(folder: string): Promise<boolean> {
   return mounts.split('\n').some((line) => {
     const [place, described] = line.split(' - ');
     const mountPoint = (place?.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
+      String.fromCharCode(Number(`0o${octal}`)),
     );
     return mountPoint === wanted && described?.startsWith(`${TYPE} `) === true;
   });
