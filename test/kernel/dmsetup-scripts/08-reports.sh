@@ -5,7 +5,7 @@ dmsetup create base1 -u LVM-two --table "0 1024 linear $A 2048
 dmsetup create mid -u CRYPT-x-mid --table "0 4096 striped 2 64 /dev/mapper/base0 0 /dev/mapper/base1 0"
 dmsetup create top-vol --table "0 1024 linear /dev/mapper/mid 0
 1024 1024 linear $B 0"
-dmsetup create zed --notable
+dmsetup create zed --table '0 8 zero'
 dmsetup ls
 dmsetup ls -o devno
 dmsetup ls -o blkdevname

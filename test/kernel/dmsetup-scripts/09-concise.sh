@@ -29,6 +29,7 @@ printf '# a comment\n\n0 8 zero\n  8 8 error  \n' | feed dmsetup create s2
 printf '0 8 zero' > table
 dmsetup create s3 table
 dmsetup create s4 --table table
+quiet remove s4
 dmsetup create s5 nosuchfile
 dmsetup create s6 < /dev/null
 printf '0 8 zero\n8 8 zero\n' | feed dmsetup load s1

@@ -1,10 +1,32 @@
-# Runs scripts of dmsetup commands and writes each command with its standard output (as it is), its standard error (`! `) and
-# its status (`= `). To be run by bash with: DM, the program; A, B, C, block devices; MAJOR, of mapped devices; DEVICES, the
-# folder of their nodes; then the scripts.
+# Runs scripts of dmsetup commands and writes each command (`$ `) with its standard output (as it is), its standard error (`! `)
+# and its status (`= `). To be run by bash with the scripts as arguments, and in the environment:
+#   DM       the program: dmsetup, or ours
+#   SERVER   where starting DM is slow: a program that runs commands without (see cli-server.ts)
+#   A, B, C  block devices of 4, 4 and 2 MiB;  MAJOR  of mapped devices
+#   DEVICES  the folder in which devices can be opened
+#   NODES    no: DM makes no nodes, and what looks at them is left out
 export LC_ALL=C DM_DISABLE_UDEV=1
 scratch=$(mktemp -d)
-cd "$scratch" || exit 1
-errors=$scratch/.errors
+mkdir "$scratch/work"
+cd "$scratch/work" || exit 1
+output=$scratch/output errors=$scratch/errors
+
+if [ -n "${SERVER-}" ]; then
+  coproc CLI { exec $SERVER "$output" "$errors"; }
+fi
+
+# Its standard output and `$errors`; the status.
+run() {
+  local status
+  if [ -z "${SERVER-}" ]; then
+    $DM "$@" 2>"$errors" </dev/null
+    return
+  fi
+  printf '%s\0' $# "$@" >&"${CLI[1]}"
+  read -r status <&"${CLI[0]}"
+  cat "$output"
+  return "$status"
+}
 
 finish_command() {
   local status=$? line
@@ -16,7 +38,7 @@ dmsetup() {
   printf '$ dmsetup%s\n' "${*:+ $*}"
   case $1 in
     wait) timeout 5 $DM "$@" 2>"$errors" </dev/null ;;
-    *) $DM "$@" 2>"$errors" </dev/null ;;
+    *) run "$@" ;;
   esac
   finish_command
 }
@@ -29,45 +51,46 @@ feed() {
   finish_command
 }
 
-# Any other program.
+# To bring one side to where the other is: not compared.
+quiet() {
+  run "$@" >/dev/null 2>&1
+}
+
+# Another program, at the nodes.
 show() {
+  [ "${NODES-}" != no ] || return
   printf '$ %s\n' "$*"
   "$@" 2>"$errors" </dev/null
   finish_command
 }
+drop() {
+  [ "${NODES-}" != no ] || return
+  rm "$1"
+}
 
 # Opens a device until `release`.
 hold() {
-  printf '$ hold %s\n' "$1"
   exec 9<"$DEVICES/$1"
 }
 release() {
-  printf '$ release\n'
   exec 9<&-
 }
-
-# A command half a second from now, while the next ones run.
-later() {
-  printf '$ later dmsetup %s\n' "$*"
-  (sleep 0.5; exec $DM "$@") >/dev/null 2>&1 </dev/null &
-}
-joined() {
-  wait
-  printf '$ joined\n'
-}
-
 # A deferred removal comes after the close that asked for it.
 settle() { sleep 0.3; }
 
-drop() {
-  printf '$ drop %s\n' "$1"
-  rm "$1"
+# A command half a second from now, while the next ones run.
+later() {
+  (sleep 0.5; exec $DM "$@") >/dev/null 2>&1 </dev/null &
+  later=$!
+}
+joined() {
+  wait "$later"
 }
 
 for script; do
   printf '## %s\n' "${script##*/}"
   . "$script"
   exec 9<&-
-  $DM --manglename none remove_all --force >/dev/null 2>&1 </dev/null
+  run --manglename none remove_all --force >/dev/null 2>&1
 done
 cd / && rm -rf "$scratch"

@@ -1,0 +1,137 @@
+/** Where dmsetup on our daemon, or our own commands, deliberately do not print what dmsetup prints on a kernel. */
+
+export interface Difference {
+  /** `exec`: real dmsetup on our daemon; `cli`: our commands. */
+  sides: readonly ('exec' | 'cli')[];
+  /** Keys of `CommandRecord`. */
+  commands: RegExp;
+  reason: string;
+}
+
+export const differences: readonly Difference[] = [
+  {
+    sides: ['exec', 'cli'],
+    commands: /^05-life: dmsetup info nouuid$/,
+    reason:
+      'A device that never had a table has no disk in a kernel: its node cannot be opened and it has no read-ahead. Ours is there, empty',
+  },
+  {
+    sides: ['exec'],
+    commands: /^09-concise: dmsetup info -c -o name,minor,read_ahead -O minor$/,
+    reason: 'The same: read-ahead 0 in a kernel for devices that never had a table',
+  },
+  {
+    sides: ['exec', 'cli'],
+    commands: /^11-refused-tables: dmsetup load self --table 0 8 linear \/dev\/mapper\/self 0$/,
+    reason:
+      'The node of a device without a table does not exist (ENOENT); the daemon knows the device without its node and says that it cannot stand on itself (EINVAL)',
+  },
+  {
+    sides: ['exec', 'cli'],
+    commands:
+      /^11-refused-tables: dmsetup (create on --table 0 8 linear mapper\/self 0|ls)( \(2\))?$/,
+    reason: 'mapper/NAME is a device operand of ours',
+  },
+
+  {
+    sides: ['cli'],
+    commands: /^01-versions: dmsetup( --version| version)$/,
+    reason: 'The library is ours, and --version tells the version of devmapper alone',
+  },
+  {
+    sides: ['cli'],
+    commands: /^01-versions: dmsetup (help( -c)?|-h|info --help)$/,
+    reason: 'Help is about our commands, and on standard output',
+  },
+  {
+    sides: ['cli'],
+    commands: /^01-versions: dmsetup$/,
+    reason: 'Wrong words end with status 2, as everywhere in devmapper',
+  },
+  {
+    sides: ['cli'],
+    commands: /^12-refused-words: dmsetup (nosuchcommand|rem y)$/,
+    reason: 'The same; and it says in other words that there is no such command',
+  },
+  {
+    sides: ['cli'],
+    commands: /^12-refused-words: dmsetup help extra$/,
+    reason: 'There is no such command to help with',
+  },
+  {
+    sides: ['cli'],
+    commands:
+      /^12-refused-words: dmsetup (--nosuchoption|ls --nosuchoption|--readahead|create x --table|create x -u|info -c --separator|info -c -o|load y --table|message x -1 foo|remove --nosuch y|table --target)$/,
+    reason: 'The line in front is worded by getopt and begins with the name of the program',
+  },
+  {
+    sides: ['cli'],
+    commands:
+      /^(07-names|12-refused-words): dmsetup create (-minus|x -[jm] (nonsense|-1)) --table 0 8 zero$/,
+    reason: 'dmsetup takes a word for a number to be an option left out; we say which word it is',
+  },
+  {
+    sides: ['cli'],
+    commands: /^12-refused-words: dmsetup create x -j 7 -m 3 --table 0 8 zero$/,
+    reason:
+      'dmsetup makes a node of the other major number and loses the device; only the minor number counts here',
+  },
+  {
+    sides: ['cli'],
+    commands: /^12-refused-words: dmsetup create x --udevcookie nonsense --table 0 8 zero$/,
+    reason: 'There is no udev to wait for, so no cookie is looked at',
+  },
+  {
+    sides: ['cli'],
+    commands: /^03-linear: dmsetup info -vv lin$/,
+    reason: 'More than one -v shows how libdevmapper works inside',
+  },
+  {
+    sides: ['cli'],
+    commands: /^03-linear: dmsetup info \/dev\/dm-0$/,
+    reason: 'Without a kernel or exec there is no /dev/dm-0',
+  },
+  {
+    sides: ['cli'],
+    commands: /^13-refused-devices: dmsetup info \/dev\/mapper\/$/,
+    reason: 'There is no folder of nodes that could be taken for a device',
+  },
+  {
+    sides: ['cli'],
+    commands: /^08-reports: dmsetup ls .*--exec echo dev$/,
+    reason: 'The path is that of the device in our FUSE mount',
+  },
+  {
+    sides: ['cli'],
+    commands: /^08-reports: dmsetup info -c -o name -S name=~\[$/,
+    reason: 'The words for a broken regular expression',
+  },
+  {
+    sides: ['cli'],
+    commands:
+      /^(09-concise: dmsetup info -c -o name,minor,read_ahead -O minor|10-more: dmsetup info n( \(2\))?)$/,
+    reason:
+      'Read-ahead belongs to a block device node, which ours have only in exec: it is always 256',
+  },
+  {
+    sides: ['cli'],
+    commands: /^09-concise: dmsetup create s4 --table table$/,
+    reason: '--table takes the name of a file, as the help of dmsetup says that it does',
+  },
+  {
+    sides: ['cli'],
+    commands: /^10-more: dmsetup setgeometry lin 10 16 8$/,
+    reason: "The kernel's reason instead of the count of words",
+  },
+  {
+    sides: ['cli'],
+    commands: /^12-refused-words: dmsetup message x 0$/,
+    reason: 'dmsetup says twice that there is no message',
+  },
+  {
+    sides: ['cli'],
+    commands:
+      /^(07-names: dmsetup --manglename hex mangle x y|12-refused-words: dmsetup mangle nosuch)$/,
+    reason: 'dmsetup does not say what failed',
+  },
+];
