@@ -4,7 +4,7 @@
  */
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { sleep, systemClock } from '../../../base/clock.ts';
+import { systemClock } from '../../../base/clock.ts';
 import type { MappedDevice } from '../../../core/mapped-device.ts';
 import { MAX_PAYLOAD_BYTES, TransmissionFlag } from '../../../protocols/nbd/constants.ts';
 import {
@@ -18,6 +18,7 @@ import type { PlaneThread } from '../../data-plane/plane-thread.ts';
 import { StackLink } from '../../data-plane/stack-link.ts';
 import { Executor, type RequestUnderWay } from '../executor.ts';
 import type { NbdSession } from '../session.ts';
+import { waitUntilTaken } from './lent.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
 
 export interface PlaneConnectionOptions {
@@ -50,9 +51,6 @@ const LIMITS = {
 };
 /** Chunks above this are moved to the worker instead of copied, when nobody else can see their memory. */
 const MOVE_BYTES = 16 * 1024;
-/** How long a suspend waits for a client to take what the socket holds of the files themselves. */
-const LENT_LIMIT_MS = 50;
-const LENT_POLL_MS = 1;
 
 export class PlaneConnection {
   /** Resolves when the thread is done with it and its descriptors are closed. */
@@ -133,18 +131,14 @@ export class PlaneConnection {
     this.#post({ kind: 'disconnect' });
   }
 
-  /**
-   * What the worker sent from files lies in the socket as it is in the files, and would change with them. A client that takes
-   * its answers has them in no time; for one that does not, a suspend cannot wait.
-   */
+  /** The gate is shut: what was sent from files before must not change any more, so that the client sees the device as it was. */
   async #waitForLent(): Promise<void> {
+    const { gate } = this.#link;
+    if (this.#isGone || !gate.isLent) return;
     const { system, socketFd } = this.#options;
-    const limitMs = systemClock.nowMs() + LENT_LIMIT_MS;
-    while (!this.#isGone && this.#link.gate.isLent) {
-      if (system.sockets.unreadBytes(socketFd) <= 0) this.#link.gate.clearLent();
-      else if (systemClock.nowMs() >= limitMs) return;
-      else await sleep(systemClock, LENT_POLL_MS);
-    }
+    const unreadBytes = () => system.sockets.unreadBytes(socketFd);
+    const isTaken = await waitUntilTaken(systemClock, { unreadBytes, isGone: () => this.#isGone });
+    if (isTaken) gate.clearLent();
   }
 
   #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
