@@ -44,6 +44,8 @@ export class DescriptorDevice implements LeafDevice {
   readonly #special = new Mutex();
   #limits: Limits;
   #pendingCount = 0;
+  /** Something may have been written: by a request, or by whoever was told of the descriptor. */
+  #mayBeDirty = false;
   #closed: Promise<void> | null = null;
   #idle: (() => void) | null = null;
 
@@ -77,6 +79,7 @@ export class DescriptorDevice implements LeafDevice {
 
   get direct(): DirectAccess {
     const { fd, writable } = this.#descriptor;
+    this.#mayBeDirty ||= writable;
     return { kind: 'file', fd, writable, inMemory: this.#options.inMemory };
   }
 
@@ -92,6 +95,7 @@ export class DescriptorDevice implements LeafDevice {
       return;
     }
     this.#pendingCount += 1;
+    this.#mayBeDirty ||= bio.isWrite && bio.op !== Op.flush;
     if (bio.op === Op.flush) this.#flush(bio);
     else if (bio.op === Op.write || (bio.op === Op.read && !isPrefetch(bio))) {
       this.#transfers.submit(bio);
@@ -156,6 +160,10 @@ export class DescriptorDevice implements LeafDevice {
         this.#idle = resolve;
       });
     }
+    if (!this.#mayBeDirty) {
+      this.#descriptor.closeClean();
+      return;
+    }
     this.#descriptor.unlock();
     await this.#syncLast();
     await this.#descriptor.close();
@@ -166,7 +174,6 @@ export class DescriptorDevice implements LeafDevice {
    * is in no table. An error has been told to those who waited for a flush, or has nobody to be told to.
    */
   #syncLast(): Promise<unknown> {
-    if (this.readOnly) return Promise.resolve();
     return new Promise((resolve) => {
       this.#syncs.sync(resolve);
     });

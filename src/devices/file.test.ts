@@ -208,6 +208,30 @@ describe('durability', () => {
     expect(syncCount).toBe(1);
   });
 
+  test('the last close of what nobody wrote asks the disk for nothing', async () => {
+    let syncCount = 0;
+    const syncData: PoolCalls['syncData'] = (fd, done) => {
+      syncCount += 1;
+      nodePoolCalls.syncData(fd, done);
+    };
+    const { device } = createFile({ calls: { ...nodePoolCalls, syncData } });
+    await runBio(device, { op: Op.read, sectorCount: 1, data: filled(1, 0) });
+    await device.close();
+    expect(syncCount).toBe(0);
+  });
+
+  test('the last close makes durable what others may have written past the device', async () => {
+    let syncCount = 0;
+    const syncData: PoolCalls['syncData'] = (fd, done) => {
+      syncCount += 1;
+      nodePoolCalls.syncData(fd, done);
+    };
+    const { device } = createFile({ calls: { ...nodePoolCalls, syncData } });
+    expect(device.direct).toMatchObject({ kind: 'file', writable: true });
+    await device.close();
+    expect(syncCount).toBe(1);
+  });
+
   test('a failed fdatasync fails all flushes and FUA writes that come after it', async () => {
     let failures = 1;
     const calls: PoolCalls = {

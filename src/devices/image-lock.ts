@@ -11,7 +11,7 @@
  */
 
 import { DmError, Errno } from '../base/errors.ts';
-import type { LockCalls } from '../system/lock-calls.ts';
+import type { LockCalls, LockRange } from '../system/lock-calls.ts';
 
 const USED_BASE = 100;
 const FORBIDDEN_BASE = 200;
@@ -27,32 +27,35 @@ export interface ImageLockOptions {
 
 /** Throws EBUSY when another open of the file is in the way; nothing is locked then. */
 export function lockImage(locks: LockCalls, options: ImageLockOptions): void {
-  const used: number[] = [Permission.consistentRead];
-  if (options.writable) used.push(Permission.write);
+  // Reading, and writing behind it: neighbours are one lock and one question.
+  const usedCount = options.writable ? 2 : 1;
   const mine = [
-    ...used.map((permission) => USED_BASE + permission),
-    ...FORBIDDEN.map((permission) => FORBIDDEN_BASE + permission),
+    bytes(USED_BASE, usedCount),
+    ...FORBIDDEN.map((each) => bytes(FORBIDDEN_BASE + each)),
   ];
   const conflicting = [
-    ...used.map((permission) => FORBIDDEN_BASE + permission),
-    ...FORBIDDEN.map((permission) => USED_BASE + permission),
+    bytes(FORBIDDEN_BASE, usedCount),
+    ...FORBIDDEN.map((each) => bytes(USED_BASE + each)),
   ];
-  for (const startBytes of mine) {
-    const result = locks.lockRange(options.fd, { startBytes, lengthBytes: 1, exclusive: false });
+  for (const range of mine) {
+    const result = locks.lockRange(options.fd, { ...range, exclusive: false });
     if (result === -Errno.EAGAIN || result === -Errno.EACCES) throw refuse(locks, options);
     // Anything else: a file system without locks. qemu goes on without them too.
     if (result < 0) return;
   }
-  const inTheWay = (startBytes: number) =>
-    locks.testRange(options.fd, { startBytes, lengthBytes: 1, exclusive: true }) > 0;
+  const inTheWay = (range: LockRange) =>
+    locks.testRange(options.fd, { ...range, exclusive: true }) > 0;
   if (conflicting.some(inTheWay)) throw refuse(locks, options);
+}
+
+function bytes(startBytes: number, lengthBytes = 1): LockRange {
+  return { startBytes, lengthBytes };
 }
 
 /** At once, however long closing the file may take. */
 export function unlockImage(locks: LockCalls, fd: number): void {
-  const lengthBytes = Permission.resize + 1;
+  const lengthBytes = FORBIDDEN_BASE - USED_BASE + Permission.resize + 1;
   locks.unlockRange(fd, { startBytes: USED_BASE, lengthBytes });
-  locks.unlockRange(fd, { startBytes: FORBIDDEN_BASE, lengthBytes });
 }
 
 function refuse(locks: LockCalls, { fd, path, writable }: ImageLockOptions): DmError {
