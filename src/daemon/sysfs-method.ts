@@ -3,11 +3,13 @@
  * devices of the host. `proc {"path": string}`: a file of /proc with our devices in it.
  */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { DmError } from '../base/errors.ts';
 import { SysfsMirror } from '../exports/sysfs/mirror.ts';
 import {
   type ListedDevice,
+  type MountedDevice,
   rewriteDevices,
   rewriteMisc,
   rewriteMounts,
@@ -81,13 +83,24 @@ function mountTable(path: string, daemon: Daemon): string {
 }
 
 /** The mapped device whose FUSE file a loop device stands on. */
-function behindLoop(daemon: Daemon, loop: number): ListedDevice | undefined {
+function behindLoop(daemon: Daemon, loop: number): MountedDevice | undefined {
   const file = `/sys/block/loop${loop}/loop/backing_file`;
   const backing = existsSync(file) ? readFileSync(file, 'utf8') : '';
   const folder = `${daemon.paths.mapper}/.node-`;
   const minor = /^\d+/.exec(backing.startsWith(folder) ? backing.slice(folder.length) : '');
   if (minor === null) return undefined;
-  return listDevices(daemon).find((device) => device.minor === Number(minor[0]));
+  const device = listDevices(daemon).find((each) => each.minor === Number(minor[0]));
+  if (device === undefined) return undefined;
+  return { minor: device.minor, source: mountSource(daemon, loop) ?? `/dev/mapper/${device.name}` };
+}
+
+/** What the preload library noted when it mounted the loop device. */
+function mountSource(daemon: Daemon, loop: number): string | null {
+  try {
+    return readlinkSync(join(daemon.paths.folder, `loop${loop}.source`));
+  } catch {
+    return null; // Mounted by other means.
+  }
 }
 
 function listDevices(daemon: Daemon): ListedDevice[] {

@@ -19,6 +19,7 @@
 #include <linux/blkzoned.h>
 #include <linux/fs.h>
 #include <linux/hdreg.h>
+#include <linux/keyctl.h>
 #include <linux/loop.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -38,6 +39,17 @@
 
 _Static_assert(sizeof(long) == 8, "64-bit systems only: stat and stat64 are taken for the same");
 
+/* ---- The functions behind ours ---------------------------------------------------------------------------------- */
+/* The next library's function of that name; found at the first call. */
+#define REAL(name) ({ \
+    static void *known; \
+    void *real = __atomic_load_n(&known, __ATOMIC_RELAXED); \
+    if (real == NULL) __atomic_store_n(&known, real = dlsym(RTLD_NEXT, #name), __ATOMIC_RELAXED); \
+    (__typeof__(&name))real; })
+/* Everything else goes straight to the kernel, so that nothing here can call itself. */
+static __typeof__(&syscall) kernel_call(void) { return REAL(syscall); }
+#define kernel(...) kernel_call()(__VA_ARGS__)
+
 /* ---- The world: what the environment says --------------------------------------------------------------------- */
 static struct { bool active, private_view; unsigned major; size_t folder_length; char folder[512]; } world;
 
@@ -47,20 +59,11 @@ __attribute__((constructor)) static void read_environment(void) {
     world.major = strtoul(view, NULL, 10);
     world.private_view = strstr(view, " private") != NULL;
     world.folder_length = strlen(strcpy(world.folder, folder));
-    world.active = true;
+    /* Before any thread, fork or signal handler: dlsym takes locks. */
+    world.active = kernel_call() != NULL;
 }
-/* The next library's function of that name; found at the first call. */
-#define REAL(name) ({ \
-    static void *known; \
-    void *real = __atomic_load_n(&known, __ATOMIC_RELAXED); \
-    if (real == NULL) __atomic_store_n(&known, real = dlsym(RTLD_NEXT, #name), __ATOMIC_RELAXED); \
-    (__typeof__(&name))real; })
-
 /* The one argument after `last` of a function with a variable number of them. */
 #define ARGUMENT(type, last) ({ va_list list; va_start(list, last); type value = va_arg(list, type); va_end(list); value; })
-
-/* Everything else goes straight to the kernel, so that nothing here can call itself. */
-#define kernel(...) REAL(syscall)(__VA_ARGS__)
 
 /* Programs built for 64-bit offsets call these by the second name. */
 #define ALIAS(second, first) __asm__(".globl " #second "\n.set " #second ", " #first)
@@ -69,16 +72,14 @@ static bool starts_with(const char *text, const char *start) { return strncmp(te
 
 /* Whether `path` is `folder` or lies in it. */
 static bool lies_in(const char *path, const char *folder) {
-    size_t length = strlen(folder);
-    return strncmp(path, folder, length) == 0 && (path[length] == '\0' || path[length] == '/');
+    return starts_with(path, folder) && strchr("/", path[strlen(folder)]) != NULL;
 }
 static bool exists(const char *path) {
-    struct stat status;
-    return kernel(SYS_newfstatat, AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    return kernel(SYS_newfstatat, AT_FDCWD, path, &(struct stat){ 0 }, AT_SYMLINK_NOFOLLOW) == 0;
 }
 /* Reads a small file into `text`, which ends with NUL. The length; 0: there is nothing. Keeps errno. */
 static size_t read_file(int folder, const char *path, int flags, char *text, size_t size) {
-    int before = errno, fd = kernel(SYS_openat, folder, path, O_RDONLY | O_CLOEXEC | flags, 0);
+    int before = errno, fd = kernel(SYS_openat, folder, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags, 0);
     long length = fd < 0 ? 0 : kernel(SYS_read, fd, text, size - 1);
     if (fd >= 0) kernel(SYS_close, fd);
     errno = before;
@@ -89,10 +90,10 @@ static size_t read_file(int folder, const char *path, int flags, char *text, siz
 /* ---- The view: where a path really leads ---------------------------------------------------------------------- */
 enum place { OUTSIDE, SYSFS, OURS, OURS_IF_NEW };
 static enum place place_of(const char *path) {
-    if (lies_in(path, "/sys/block") || lies_in(path, "/sys/class/block") || lies_in(path, "/sys/dev/block") ||
-        starts_with(path, "/sys/devices/virtual/block/dm-")) return SYSFS;
-    /* The daemon makes these. */
-    if (starts_with(path, "/dev/dm-")) return OURS;
+    bool in_sysfs = starts_with(path, "/sys/");
+    /* The daemon makes these; devices of that name that the host has are none of ours. */
+    if (starts_with(path, "/dev/dm-") || (in_sysfs && strstr(path, "/block/dm-"))) return OURS;
+    if (in_sysfs && (lies_in(path, "/sys/block") || lies_in(path, "/sys/class/block") || lies_in(path, "/sys/dev/block"))) return SYSFS;
     if (!world.private_view) return OUTSIDE;
     /* libcryptsetup opens /run itself and goes on from there. */
     if (lies_in(path, "/run/cryptsetup") || lies_in(path, "/run/lvm") || lies_in(path, "/run/lock/lvm") ||
@@ -101,14 +102,22 @@ static enum place place_of(const char *path) {
 }
 /* `path` itself, or in `buffer` (PATH_MAX bytes) the path below the daemon's folder that stands for it. Keeps errno. */
 static const char *view(const char *path, char *buffer) {
-    enum place place = !world.active || path == NULL ? OUTSIDE : place_of(path);
-    if (place == OUTSIDE) return path;
+    if (!world.active || path == NULL || path[0] != '/' || strlen(path) >= PATH_MAX - world.folder_length) return path;
+    char *own = buffer + world.folder_length, *to = own;
+    memcpy(buffer, world.folder, world.folder_length);
+    /* "//" and "/./" are "/", or the host's /dev/mapper could be had by them. */
+    for (const char *from = path; *from != '\0';) {
+        if (from[0] == '/' && from[1] == '/') from += 1;
+        else if (starts_with(from, "/./")) from += 2;
+        else *to++ = *from++;
+    }
+    *to = '\0';
+    enum place place = place_of(own);
     int before = errno;
-    bool fits = snprintf(buffer, PATH_MAX, "%s%s", world.folder, path) < PATH_MAX;
     /* What the host has in /dev stays the host's. Its devices that came after the mirror of sysfs are still there. */
-    bool is_ours = place == OURS || (place == SYSFS ? exists(buffer) : !exists(path));
+    bool is_ours = place == OURS || (place == SYSFS && exists(buffer)) || (place == OURS_IF_NEW && !exists(path));
     errno = before;
-    return fits && is_ours ? buffer : path;
+    return is_ours ? buffer : path;
 }
 #define VIEW(path) char path##_buffer[PATH_MAX]; path = view(path, path##_buffer)
 
@@ -298,9 +307,10 @@ static int set_read_ahead(unsigned minor, unsigned long sectors) {
 }
 static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument) {
     int block = attribute(minor, "queue/logical_block_size", 512), value;
+    bool is_value = request == BLKRASET || request == BLKFRASET || request == BLKFLSBUF || request == BLKRRPART;
+    if (argument == NULL && !is_value) return fail(EFAULT);
     switch (request) {
-    case BLKGETSIZE64: *(uint64_t *)argument = size_of(fd); return 0;
-    case BLKGETSIZE: *(unsigned long *)argument = size_of(fd) >> 9; return 0;
+    case BLKGETSIZE64: case BLKGETSIZE: *(uint64_t *)argument = request == BLKGETSIZE ? size_of(fd) >> 9 : size_of(fd); return 0;
     case BLKSSZGET: *(int *)argument = block; return 0;
     case BLKPBSZGET: *(unsigned *)argument = attribute(minor, "queue/physical_block_size", block); return 0;
     case BLKIOMIN: *(unsigned *)argument = attribute(minor, "queue/minimum_io_size", block); return 0;
@@ -316,11 +326,10 @@ static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument)
     case BLKROSET: return attribute(minor, "ro", 0) == (*(int *)argument != 0) ? 0 : fail(EOPNOTSUPP);
     case BLKRAGET: case BLKFRAGET: *(long *)argument = attribute(minor, "bdi/read_ahead_kb", 128) * 2; return 0;
     case BLKRASET: case BLKFRASET: return set_read_ahead(minor, (unsigned long)argument);
-    case BLKFLSBUF: return kernel(SYS_fsync, fd);
     case BLKDISCARD:
         return attribute(minor, "queue/discard_max_bytes", 1) ? change_range(fd, FALLOC_FL_PUNCH_HOLE, argument) : fail(EOPNOTSUPP);
     case BLKZEROOUT: return change_range(fd, FALLOC_FL_ZERO_RANGE, argument);
-    case BLKSECDISCARD: return fail(EOPNOTSUPP); case BLKRRPART: case BLKPG: return fail(EINVAL);
+    case BLKFLSBUF: return kernel(SYS_fsync, fd); case BLKSECDISCARD: return fail(EOPNOTSUPP); case BLKRRPART: case BLKPG: return fail(EINVAL);
     case HDIO_GETGEO: memset(argument, 0, sizeof(struct hd_geometry)); return 0;
     default: return fail(ENOTTY);
     }
@@ -340,12 +349,14 @@ int ioctl(int fd, unsigned long wide_request, ...) {
 static bool is_device_table(const char *path) {
     if (!starts_with(path, "/proc/")) return strcmp(path, "/etc/mtab") == 0;
     const char *name = strrchr(path, '/');
+    /* What is longer, or would need escapes in JSON, is none. */
+    if (strlen(path) > 48 || strpbrk(path, "\"\\") != NULL) return false;
     return strcmp(name, "/mounts") == 0 || strcmp(name, "/mountinfo") == 0 || strcmp(path, "/proc/devices") == 0 ||
            strcmp(path, "/proc/misc") == 0 || strcmp(path, "/proc/partitions") == 0;
 }
 /* A memory file with the daemon's text; -1: the kernel's own must do. Keeps errno. */
 static int open_device_table(const char *path, int flags) {
-    char question[PATH_MAX], own[64], *text = NULL;
+    char question[160], own[64], *text = NULL;
     struct reply reply;
     int before = errno, copy = -1, fd = connect_daemon();
     /* Whose mounts: the daemon has a /proc/self of its own. */
@@ -362,6 +373,45 @@ static int open_device_table(const char *path, int flags) {
     free(text);
     errno = before;
     return copy;
+}
+
+/* ---- Keys: dm-crypt takes logon keys out of the kernel's keyrings, where nobody else can read them ----------------- */
+/* The daemon gets a copy (`size` > 0), or loses it. Larger keys, and descriptions that need escapes in JSON, no cipher has. */
+static bool tell_key(const char *method, const char *description, const unsigned char *payload, size_t size) {
+    char question[3072];
+    struct reply reply;
+    if (size > 1024 || strlen(description) > 512 || strpbrk(description, "\"\\\n") != NULL) return false;
+    int before = errno, fd = connect_daemon(), length = sprintf(question,
+        "{\"method\":\"%s\",\"params\":{\"description\":\"%s\",\"payload\":\"", method, description);
+    for (size_t at = 0; at < size; at++) length += sprintf(question + length, "%02x", payload[at]);
+    length += sprintf(question + length, "\"}}");
+    bool told = fd >= 0 && send_request(fd, 0, question, length) == 0 && receive_head(fd, &reply, false) == 0 && reply.error == 0;
+    explicit_bzero(question, sizeof question);
+    if (fd >= 0) kernel(SYS_close, fd);
+    errno = before;
+    return told;
+}
+static void forget_key(long serial) {
+    char text[1024], *name;
+    long length = kernel(SYS_keyctl, KEYCTL_DESCRIBE, serial, text, sizeof text);
+    bool found = length > 0 && length <= (long)sizeof text && starts_with(text, "logon;");
+    if (found && (name = strrchr(text, ';')) != NULL) tell_key("key-remove", name + 1, NULL, 0);
+}
+/* libkeyutils and libcryptsetup reach the keyrings by this. */
+long syscall(long number, ...) {
+    long word[6];
+    va_list list;
+    va_start(list, number);
+    for (int at = 0; at < 6; at++) word[at] = va_arg(list, long);
+    va_end(list);
+    int forgets = number == SYS_keyctl ? word[0] : -1;
+    if (world.active && (forgets == KEYCTL_REVOKE || forgets == KEYCTL_UNLINK || forgets == KEYCTL_INVALIDATE)) forget_key(word[1]);
+    long result = kernel(number, word[0], word[1], word[2], word[3], word[4], word[5]);
+    bool is_key = world.active && number == SYS_add_key && word[0] && word[1] && word[2] && strcmp((char *)word[0], "logon") == 0;
+    /* Most containers forbid keyrings; any number will do then. */
+    bool forbidden = result < 0 && (errno == EPERM || errno == EACCES || errno == ENOSYS);
+    if (!is_key || (result < 0 && !forbidden)) return result;
+    return tell_key("key-add", (char *)word[1], (unsigned char *)word[2], word[3]) && forbidden ? 1 : result;
 }
 
 /* ---- Opening -------------------------------------------------------------------------------------------------- */
@@ -449,7 +499,7 @@ static int stat_at(int folder, const char *path, struct stat *status, int flags)
     VIEW(path);
     int result = kernel(SYS_newfstatat, folder, path, status, flags);
     if (result != 0 || !world.active || !S_ISREG(status->st_mode)) return result;
-    bool descriptor = flags & AT_EMPTY_PATH && path[0] == '\0';
+    bool descriptor = flags & AT_EMPTY_PATH && (path == NULL || path[0] == '\0');
     see_marker(folder, path, descriptor ? flags : flags & ~AT_EMPTY_PATH, status);
     if (!descriptor || !find_open_node(folder, &node)) return result;
     status->st_mode = S_IFBLK | (status->st_mode & 0777);
@@ -485,9 +535,13 @@ int statx(int folder, const char *path, int flags, unsigned mask, struct statx *
     return result;
 }
 ssize_t readlinkat(int folder, const char *path, char *target, size_t size) {
+    char whole[PATH_MAX];
     VIEW(path);
-    ssize_t length = kernel(SYS_readlinkat, folder, path, target, size);
-    return length > 0 ? (ssize_t)unview(target, length) : length;
+    if (!world.active || size == 0 || size > sizeof whole) return kernel(SYS_readlinkat, folder, path, target, size);
+    ssize_t length = kernel(SYS_readlinkat, folder, path, whole, sizeof whole);
+    if (length > 0) length = unview(whole, length);
+    if (length > (ssize_t)size) length = size;
+    return length > 0 ? (memcpy(target, whole, length), length) : length;
 }
 ssize_t readlink(const char *path, char *target, size_t size) { return readlinkat(AT_FDCWD, path, target, size); }
 
@@ -523,8 +577,9 @@ static int make_loop(const struct node *node, int flags, char *path) {
     for (int attempt = 0; file >= 0 && loop < 0 && attempt < 16; attempt++) {
         sprintf(path, "/dev/loop%ld", kernel(SYS_ioctl, control, LOOP_CTL_GET_FREE));
         loop = kernel(SYS_openat, AT_FDCWD, path, flags, 0);
-        if (loop < 0 || kernel(SYS_ioctl, loop, LOOP_CONFIGURE, &config) == 0) break;
+        bool configured = loop >= 0 && kernel(SYS_ioctl, loop, LOOP_CONFIGURE, &config) == 0;
         error = errno;
+        if (loop < 0 || configured) break;
         kernel(SYS_close, loop), loop = -1;
     }
     if (file >= 0) kernel(SYS_close, file);
@@ -541,10 +596,11 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
     if (loop < 0) loop = make_loop(&node, access, path);
     if (loop < 0) return -1;
     int result = kernel(SYS_mount, path, target, type, flags, data), error = errno;
+    snprintf(buffer, sizeof buffer, "%s/%s.source", world.folder, path + 5), unlink(buffer), symlink(source, buffer);
     kernel(SYS_close, loop);
-    errno = error;
-    return result;
+    return errno = error, result;
 }
+FILE *setmntent(const char *path, const char *mode) { return fopen(path, mode); } /* glibc's calls no fopen of ours */
 
 /* ---- Paths: the functions that only need the view, or leave a marker what it is ---------------------------------- */
 #define VIEWED(type, name, parameters, result) type name parameters { VIEW(path); return result; }
@@ -560,6 +616,8 @@ VIEWED(int, scandir, (const char *path, struct dirent ***list, int (*filter)(con
 ALIAS(scandir64, scandir);
 VIEWED(int, access, (const char *path, int mode), REAL(access)(path, mode))
 VIEWED(int, faccessat, (int folder, const char *path, int mode, int flags), REAL(faccessat)(folder, path, mode, flags))
+VIEWED(int, euidaccess, (const char *path, int mode), REAL(euidaccess)(path, mode))
+ALIAS(eaccess, euidaccess);
 VIEWED(int, mkdir, (const char *path, mode_t mode), REAL(mkdir)(path, mode))
 VIEWED(int, mkdirat, (int folder, const char *path, mode_t mode), REAL(mkdirat)(folder, path, mode))
 VIEWED(int, rmdir, (const char *path), REAL(rmdir)(path))

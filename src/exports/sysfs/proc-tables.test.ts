@@ -32,7 +32,7 @@ test('/proc/partitions gets sizes in KiB', () => {
 });
 
 describe('mount tables', () => {
-  const device = { name: 'a\\x20b', minor: 5, sizeSectors: 8 };
+  const device = { minor: 5, source: '/dev/mapper/a\\x20b' };
   const behind = (loop: number) => (loop === 3 ? device : undefined);
 
   test.each([
@@ -43,6 +43,14 @@ describe('mount tables', () => {
     ],
   ])('our loop device becomes the mapped device: %s', (before, after) => {
     expect(rewriteMounts(before, 252, behind)).toBe(after);
+  });
+
+  test('a source with white space is written as a kernel does', () => {
+    const text = rewriteMounts('/dev/loop3 /mnt ext4 rw 0 0\n', 252, () => ({
+      minor: 5,
+      source: '/tmp/my dir/x',
+    }));
+    expect(text).toBe('/tmp/my\\040dir/x /mnt ext4 rw 0 0\n');
   });
 
   test.each([

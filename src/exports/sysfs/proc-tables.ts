@@ -38,6 +38,13 @@ export function rewritePartitions(
   return heading + rows.join('');
 }
 
+/** What a loop device stands for. */
+export interface MountedDevice {
+  minor: number;
+  /** As it was given to mount(2), which a kernel shows to the end, whatever becomes of the name. */
+  source: string;
+}
+
 /**
  * Both shapes: `/proc/PID/mounts` names the loop device as source, `mountinfo` also has its number.
  * `behindLoop` says which mapped device a loop device stands for.
@@ -45,7 +52,7 @@ export function rewritePartitions(
 export function rewriteMounts(
   text: string,
   major: number,
-  behindLoop: (loop: number) => ListedDevice | undefined,
+  behindLoop: (loop: number) => MountedDevice | undefined,
 ): string {
   if (!text.includes('/dev/loop')) return text;
   return text.replace(
@@ -54,7 +61,11 @@ export function rewriteMounts(
       const device = behindLoop(Number(loop));
       if (device === undefined) return whole;
       if (kind === '7:') return `${gap}${major}:${device.minor}`;
-      return `${gap}/dev/mapper/${device.name.replaceAll('\\', '\\134')}`;
+      return `${gap}${device.source.replaceAll(/[\s\\#]/g, escapeCharacter)}`;
     },
   );
+}
+
+function escapeCharacter(character: string): string {
+  return `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`;
 }
