@@ -19,7 +19,7 @@ describeUnless(execObstacle())('clients that are killed', () => {
       folder: world.folder,
     });
     const words = `DEVMAPPER_SEED=${seed}: ${describeResult(result)}`;
-    console.log(words);
+    process.stdout.write(`${words}\n`);
     expect(result.failures, words).toEqual([]);
     expect(result.outcomes['ok'], words).toBeGreaterThan(100);
     expect(result.killCount, words).toBeGreaterThan(3);

@@ -3,28 +3,24 @@
  * `cli-server.ts OUTPUT ERRORS`; on standard input the number of words and the words, each with a NUL behind it; OUTPUT and ERRORS
  * are then the command's standard output and error, and its status is a line on our own standard output.
  *
- * The descriptors themselves change (dup2), so that programs which a command starts, and what it reads from standard input
+ * The descriptors themselves change, so that programs which a command starts, and what it reads from standard input
  * (nothing), are right as well.
  */
 
 import { EventEmitter } from 'node:events';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import koffi from 'koffi';
 import { main } from '../../src/cli/main.ts';
 
-const libc = koffi.load('libc.so.6');
-const dup = libc.func('int dup(int)') as (descriptor: number) => number;
-const dup2 = libc.func('int dup2(int, int)') as (from: number, to: number) => number;
-
 const [outputPath, errorsPath] = process.argv.slice(2) as [string, string];
-const requests = dup(0);
-const replies = dup(1);
+const requests = openSync('/proc/self/fd/0', 'r');
+const replies = openSync('/proc/self/fd/1', 'w');
 let buffered = Buffer.alloc(0);
 
+/** What is opened gets the lowest number that is free. */
 function redirect(path: string, flags: string, descriptor: number): void {
+  closeSync(descriptor);
   const opened = openSync(path, flags);
-  dup2(opened, descriptor);
-  closeSync(opened);
+  if (opened !== descriptor) throw new Error(`${path} is descriptor ${opened}, not ${descriptor}`);
 }
 
 /** Null: the end. */
