@@ -279,3 +279,14 @@ describe('stacks', () => {
     expect(world.disks.get('A').recorded).toHaveLength(1);
   });
 });
+
+test('a device is not claimed while a table that stands on it is being loaded', async () => {
+  const world = new World();
+  const below = await world.start('below', '0 8 zero');
+  const above = world.mapper.create({ name: 'above' });
+  const loading = world.load(above, '0 8 linear mapper/below 0');
+  expect(() => world.mapper.claim(below)).toThrow('Cannot claim below: it is in use');
+  await loading;
+  await above.clear();
+  world.mapper.claim(below)();
+});

@@ -256,7 +256,8 @@ export class Mapper {
     const isBelow = this.list().some(({ live, inactive }) =>
       [live, inactive].some((table) => table?.devices.includes(device)),
     );
-    if (isBelow || this.#claimed.has(device))
+    const isLoaded = [...this.#loadings].some(({ below }) => below.includes(device));
+    if (isBelow || isLoaded || this.#claimed.has(device))
       throw new DmError('EBUSY', `Cannot claim ${device.name}: it is in use`);
     this.#claimed.add(device);
     return () => this.#claimed.delete(device);
