@@ -75,7 +75,9 @@ async function startService(daemon: Daemon): Promise<void> {
   });
   const service = new FuseService(mount, log);
   daemon.addService(service);
-  void service.ended.then(() => daemon.removeService(service));
+  service.ended
+    .then(() => daemon.removeService(service))
+    .catch((error: unknown) => log.warn(`unmounting: ${String(error)}`));
   log.info({ folder: paths.mapper }, 'mounted');
 }
 

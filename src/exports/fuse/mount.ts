@@ -141,7 +141,9 @@ async function isStale(folder: string): Promise<boolean> {
 /** Asks the kernel's list, and so never the mount itself. */
 async function isMounted(folder: string): Promise<boolean> {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8');
-  const wanted = join(await realpath(dirname(resolve(folder))), basename(resolve(folder)));
+  const parent = await realpath(dirname(resolve(folder))).catch(() => null);
+  if (parent === null) return false;
+  const wanted = join(parent, basename(resolve(folder)));
   return mounts.split('\n').some((line) => {
     const [place, described] = line.split(' - ');
     const mountPoint = (place?.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) =>
