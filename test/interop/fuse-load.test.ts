@@ -1,5 +1,6 @@
 /** Devices under load through the mount: fio's checks, tables swapped below it, and a device that does not answer. */
 
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { expect, test } from 'vitest';
@@ -95,6 +96,31 @@ describeUnless(obstacle)('under load', () => {
     expect(Buffer.compare(readFileSync(`${fixture.folder}/stuck.img`), before)).toBe(0);
     await fixture.mapper.resume('stuck');
     await fio;
+  });
+
+  test('who is killed while a suspended device lets it wait is gone when that runs again', async () => {
+    await using fixture = await FuseFixture.start();
+    const path = await fixture.create('disk', MIB, 1);
+    await fixture.mapper.suspend('disk');
+    const transfers = [
+      [`if=${path}`, 'of=/dev/null', 'bs=4096', 'count=1'],
+      ['if=/dev/zero', `of=${path}`, 'bs=1000', 'count=1', 'conv=notrunc'],
+    ];
+    const users = transfers.map((words) => spawn('dd', words, { stdio: 'ignore' }));
+    const ended = users.map((user) => new Promise((resolve) => user.once('exit', resolve)));
+    while (fixture.mapper.info('disk').openCount < 2) await sleep(systemClock, 5);
+    await sleep(systemClock, 100);
+    for (const user of users)
+      for (const signal of ['SIGINT', 'SIGKILL'] as const) user.kill(signal);
+    await sleep(systemClock, 100);
+    // As on a block device, what was asked for is still under way; others are served.
+    expect(fixture.mapper.info('disk').openCount).toBe(2);
+    expect((await stat(path)).size).toBe(MIB);
+    await fixture.mapper.resume('disk');
+    await Promise.all(ended);
+    await fixture.mount.settle();
+    expect(fixture.mapper.info('disk').openCount).toBe(0);
+    expect(fixture.reports).toEqual([]);
   });
 
   test('what is open cannot be removed; what was closed is counted by `settle`', async () => {

@@ -92,6 +92,17 @@ class DaemonFixture implements AsyncDisposable {
   }
 }
 
+/** A process with a mount namespace of its own, which has a copy of every mount; `script` says a line when it is ready. */
+async function startElsewhere(script: string): Promise<ChildProcess> {
+  const words = ['-m', '--propagation', 'private', 'sh', '-c', script];
+  const child = spawn('unshare', words, {
+    env: toolEnvironment(),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  return child;
+}
+
 function exited(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve) => child.once('exit', resolve));
 }
@@ -163,6 +174,28 @@ describeUnless(needs('timeout', 'ls'))('a mount', () => {
     const [file, ...words] = isRoot ? ['umount'] : ['fusermount3', '-u'];
     await succeed(file, ...words, fixture.mount.folder);
     await fixture.mount.ended;
+    expect(fixture.reports).toEqual([]);
+  });
+});
+
+describeUnless(isRoot ? needs('unshare', 'umount') : 'needs root')('another namespace', () => {
+  test('that has a copy of the mount keeps it only while it has a file of it open', async () => {
+    await using fixture = await FuseFixture.start();
+    const path = await fixture.create('disk', MIB);
+    const user = await startElsewhere(`exec 3<>${path}; echo ready; exec sleep 60`);
+    await expect(fixture.mount.unmount()).rejects.toMatchObject({ code: 'EBUSY' });
+    expect(isMounted(fixture.mount.folder)).toBe(true);
+    const userEnded = exited(user);
+    user.kill('SIGKILL');
+    await userEnded;
+    const idler = await startElsewhere('echo ready; exec sleep 60');
+    const startMs = systemClock.nowMs();
+    await fixture.mount.unmount();
+    expect(systemClock.nowMs() - startMs).toBeLessThan(10_000);
+    expect(isMounted(fixture.mount.folder)).toBe(false);
+    const idlerEnded = exited(idler);
+    idler.kill('SIGKILL');
+    await idlerEnded;
     expect(fixture.reports).toEqual([]);
   });
 });

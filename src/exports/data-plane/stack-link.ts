@@ -3,8 +3,8 @@
  * stack is suspended.
  *
  * Invariants
- * - The gate is open only while no device of the stack is suspended and the worker has the plan of the stack as it is, or a
- *   signal that this plan waits.
+ * - The gate is open only while no device of the stack is suspended, nobody pauses the link, and the worker has the plan of the
+ *   stack as it is, or a signal that this plan waits.
  * - At most one plan is on its way, so that they do not pile up before a worker that is busy.
  */
 
@@ -37,6 +37,7 @@ export class StackLink {
   #planWaits = false;
   /** A plan is on its way that the worker has not read. */
   #planUnread = true;
+  #pauseCount = 0;
   #isOver = false;
 
   constructor(options: StackLinkOptions) {
@@ -51,7 +52,22 @@ export class StackLink {
 
   /** The worker was given `plan`. */
   open(): void {
-    if (this.#held.size === 0) this.gate.open();
+    this.#openGate();
+  }
+
+  #openGate(): void {
+    const isFree = this.#held.size === 0 && this.#pauseCount === 0;
+    if (isFree && !this.#planWaits && !this.#isOver) this.gate.open();
+  }
+
+  /** Resolves when the worker is outside; it stays there until the function that it answers is called. */
+  async pause(): Promise<() => void> {
+    this.#pauseCount += 1;
+    await this.gate.shut();
+    return () => {
+      this.#pauseCount -= 1;
+      this.#openGate();
+    };
   }
 
   /** The worker has read the plan sent last. */
@@ -116,7 +132,7 @@ export class StackLink {
     this.#options.post(this.#plan);
     this.gate.signal(Signal.plan | Signal.message);
     this.#options.ring();
-    this.gate.open();
+    this.#openGate();
   }
 }
 

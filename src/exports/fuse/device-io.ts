@@ -1,8 +1,8 @@
 /**
  * Bytes of a device through bios: ranges need not be whole blocks, as a block device node's page cache allows it too.
  *
- * A block that a write covers only in part is read first. Such writes of one device wait for each other, so that two
- * programs with neighbouring bytes in one block do not undo each other's.
+ * A block that a write covers only in part is read first. Meanwhile nobody else writes it through the mount, so that programs with
+ * bytes in one block do not undo each other's (write-ranges.ts).
  */
 
 import { Errno } from '../../base/errors.ts';
@@ -10,17 +10,12 @@ import { SECTOR_BYTES } from '../../base/units.ts';
 import { BioFlag, NO_DATA, Op, recycleBio, takeBio } from '../../core/bio.ts';
 import { ExtentFlag, ExtentList } from '../../core/extents.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
-import { Mutex } from '../../core/mutex.ts';
+import { type ByteRange, WriteRanges } from './write-ranges.ts';
 
 /** What is asked about at a time while looking for data or a hole: bounds the list of a fragmented image. */
 const SEEK_WINDOW_SECTORS = (1024 * 1024 * 1024) / SECTOR_BYTES;
 /** Then what was not looked at counts as data. */
 const SEEK_WINDOW_LIMIT = 4096;
-
-export interface ByteRange {
-  offsetBytes: number;
-  lengthBytes: number;
-}
 
 interface BioFields {
   op: Op;
@@ -30,13 +25,18 @@ interface BioFields {
   extents?: ExtentList;
 }
 
+/** Keeps threads from writing the device by themselves until the function that it answers is called. */
+export type PauseThreads = () => Promise<() => void>;
+
 /** All methods resolve with an errno, 0 for success; ranges lie on the device. */
 export class DeviceIo {
   readonly #device: MappedDevice;
-  readonly #partialWrites = new Mutex();
+  readonly #pauseThreads: PauseThreads;
+  readonly #writes = new WriteRanges();
 
-  constructor(device: MappedDevice) {
+  constructor(device: MappedDevice, pauseThreads: PauseThreads) {
     this.#device = device;
+    this.#pauseThreads = pauseThreads;
   }
 
   get sizeBytes(): number {
@@ -63,19 +63,24 @@ export class DeviceIo {
     const flags = options.durable ? BioFlag.fua : 0;
     const whole = this.#wholeBlocks(range);
     if (isSame(whole, range)) {
-      return this.#submit(range, { op: Op.write, flags, data: from, dataOffset: at });
+      const fields = { op: Op.write, flags, data: from, dataOffset: at };
+      return this.#writes.run(range, false, () => this.#submit(range, fields));
     }
     const bytes = from.subarray(at, at + range.lengthBytes);
-    return this.#partialWrites.run(() => this.#writePartial(range, whole, bytes, flags));
+    return this.#writes.run(whole, true, async () => {
+      const goOn = await this.#pauseThreads();
+      try {
+        return await this.#writePartial(range, bytes, flags);
+      } finally {
+        goOn();
+      }
+    });
   }
 
-  async #writePartial(
-    range: ByteRange,
-    whole: ByteRange,
-    bytes: Uint8Array,
-    flags: number,
-  ): Promise<number> {
+  async #writePartial(range: ByteRange, bytes: Uint8Array, flags: number): Promise<number> {
+    // Looked at now: another table may have come while this one waited.
     const { logicalBlockBytes } = this.#device.limits;
+    const whole = this.#wholeBlocks(range);
     const data = new Uint8Array(whole.lengthBytes);
     const last = whole.lengthBytes - logicalBlockBytes;
     for (const at of new Set([0, last])) {
@@ -105,7 +110,10 @@ export class DeviceIo {
     }
     const middle = { offsetBytes: first, lengthBytes: last - first };
     const flags = options.keepAllocated ? BioFlag.noUnmap : 0;
-    return middle.lengthBytes === 0 ? 0 : this.#submit(middle, { op: Op.writeZeroes, flags });
+    if (middle.lengthBytes === 0) return 0;
+    return this.#writes.run(middle, false, () =>
+      this.#submit(middle, { op: Op.writeZeroes, flags }),
+    );
   }
 
   flush(): Promise<number> {

@@ -13,13 +13,13 @@ import { sleep, systemClock } from '../../base/clock.ts';
 import { DmError } from '../../base/errors.ts';
 import type { Mapper } from '../../core/mapper.ts';
 import { loadSystem, type System } from '../../system/index.ts';
-import { PlaneThread, workerBeside } from '../data-plane/plane-thread.ts';
 import { directoryOperations } from './directory-operations.ts';
 import { fileOperations } from './file-operations.ts';
 import { FuseThread } from './fuse-thread.ts';
-import { mountFuse, openFuseDevice, unmountFuse } from './mount.ts';
+import { mountFuse, unmountFuse } from './mount.ts';
 import { deviceKeyOf, NodeTable } from './nodes.ts';
 import { OpenFiles } from './open-files.ts';
+import { createSeats, type Seat } from './seats.ts';
 import { FuseSession } from './session.ts';
 import { StackCopies } from './stack-copies.ts';
 
@@ -48,6 +48,8 @@ const MAX_DEFAULT_THREADS = 4;
 const SETTLE_LIMIT_MS = 2000;
 /** How long `unmount` waits for answers that are still under way when nobody can take them any more. */
 const DRAIN_LIMIT_MS = 2000;
+/** How long the kernel may take to end a mount. Another mount namespace may have a copy of it, and then it never does. */
+const END_LIMIT_MS = 1000;
 
 export class FuseExport {
   readonly folder: string;
@@ -59,7 +61,7 @@ export class FuseExport {
   readonly #copies: StackCopies;
   #settleCount = 0;
 
-  private constructor(options: FuseExportOptions, system: System, fds: readonly number[]) {
+  private constructor(options: FuseExportOptions, system: System, seats: readonly Seat[]) {
     const { mapper, folder, report = () => {} } = options;
     const nodes = new NodeTable({
       mapper,
@@ -77,14 +79,18 @@ export class FuseExport {
     this.#files = new OpenFiles(mapper, {
       busy: (device, nodeId) => this.#copies.attach(device, deviceKeyOf(nodeId)),
       closed: (device) => this.#copies.detach(device),
+      pause: (device) => this.#copies.pause(device),
       settle: () => this.#pingThreads(),
     });
     this.#session = new FuseSession(
       { ...directoryOperations(nodes), ...fileOperations(nodes, this.#files) },
-      report,
+      { report, openFailed: (handle) => this.#files.release(handle) },
     );
     const spinMicroseconds = options.spinMicroseconds ?? (availableParallelism() > 1 ? 50 : 0);
-    this.#threads = fds.map((fd) => this.#startThread(system, fd, spinMicroseconds));
+    const execute = this.#session.execute.bind(this.#session);
+    this.#threads = seats.map(
+      (seat) => new FuseThread(seat, { system, spinMicroseconds, execute, report }),
+    );
     this.#copies = new StackCopies(this.#threads);
     this.ended = this.#end(report).finally(stopObserving);
   }
@@ -95,26 +101,12 @@ export class FuseExport {
     if (process.platform !== 'linux' || system === null) throw unavailable();
     const fd = await mountFuse(options.folder, system);
     const count = options.threads ?? Math.min(availableParallelism(), MAX_DEFAULT_THREADS);
-    try {
-      const fds = [fd, ...cloneDescriptors(system, fd, count - 1)];
-      return new FuseExport(options, system, fds);
-    } catch (error) {
-      // Closed first: a mount that nobody serves would let the unmounting wait.
-      system.descriptors.close(fd);
-      await unmountFuse(options.folder, { force: true });
-      throw error;
-    }
-  }
-
-  #startThread(system: System, fuseFd: number, spinMicroseconds: number): FuseThread {
-    const eventFd = system.descriptors.createEvent({ nonblocking: true });
-    const thread = eventFd < 0 ? null : PlaneThread.start(workerBeside(import.meta.url));
-    if (thread === null) {
-      throw new DmError('ENOMEM', `Cannot serve ${this.folder}: no thread or descriptor is left`);
-    }
-    const execute = (bytes: Uint8Array, reply: (bytes: Uint8Array | null) => void) =>
-      this.#session.execute(bytes, reply);
-    return new FuseThread(thread, { system, fuseFd, eventFd, spinMicroseconds, execute });
+    const seats = createSeats(system, fd, count);
+    if (seats.length > 0) return new FuseExport(options, system, seats);
+    // Closed first: a mount that nobody serves would let the unmounting wait.
+    system.descriptors.close(fd);
+    await unmountFuse(options.folder, { force: true });
+    throw new DmError('ENOMEM', `Cannot serve ${options.folder}: no thread or descriptor is left`);
   }
 
   /** When all threads have ended: whoever still had something open has it no more. */
@@ -124,6 +116,8 @@ export class FuseExport {
     this.#files.releaseAll();
     await Promise.race([this.#session.drained(), sleep(systemClock, DRAIN_LIMIT_MS)]);
     await Promise.all(this.#threads.map((thread) => thread.close()));
+    // One that waited for others to close may have got it after all.
+    this.#files.releaseAll();
   }
 
   /**
@@ -167,24 +161,22 @@ export class FuseExport {
 
   /** EBUSY while a file is open, unless `force`: then what is open fails from now on. */
   async unmount(options: { force?: boolean } = {}): Promise<void> {
-    await unmountFuse(this.folder, options);
-    if (options.force) for (const thread of this.#threads) thread.stop();
+    const force = options.force ?? false;
+    if (!force) await this.#refuseWhileOpen();
+    await unmountFuse(this.folder, { force });
+    if (!force) await Promise.race([this.ended, sleep(systemClock, END_LIMIT_MS)]);
+    for (const thread of this.#threads) thread.stop();
     await this.ended;
   }
-}
 
-/** More queues for the same mount, so that threads do not wait for each other. Fewer where the kernel gives none. */
-function cloneDescriptors(system: System, mountFd: number, count: number): number[] {
-  const fds: number[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const fd = openFuseDevice();
-    if (system.fuse.clone(fd, mountFd) < 0) {
-      system.descriptors.close(fd);
-      break;
-    }
-    fds.push(fd);
+  /** umount(8) knows of who uses the mount in this mount namespace only. */
+  async #refuseWhileOpen(): Promise<void> {
+    await this.settle();
+    const { count } = this.#files;
+    if (count === 0) return;
+    const files = count === 1 ? '1 file is' : `${count} files are`;
+    throw new DmError('EBUSY', `Cannot unmount ${this.folder}: ${files} open`);
   }
-  return fds;
 }
 
 function unavailable(): DmError {

@@ -4,35 +4,34 @@
  */
 
 import { readSync, writeSync } from 'node:fs';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
 import { REQUEST_BUFFER_BYTES } from '../../protocols/fuse/constants.ts';
 import type { System } from '../../system/index.ts';
 import { Gate, Signal } from '../data-plane/gate.ts';
-import type { PlaneThread } from '../data-plane/plane-thread.ts';
 import { StackLink } from '../data-plane/stack-link.ts';
 import type { FromWorker, StartMessage, ToWorker } from './messages.ts';
+import type { Seat } from './seats.ts';
 
 /** Requests that the main thread takes at a time. */
 const TAKE_OVER_LIMIT = 64;
 
 export interface FuseThreadOptions {
   system: System;
-  /** The thread's own from now on: closed when it is over. */
-  fuseFd: number;
-  eventFd: number;
   /** How long it asks an empty queue again before it sleeps. */
   spinMicroseconds: number;
-  /** `reply` must be called once, with null where the kernel expects none. */
-  execute(bytes: Uint8Array, reply: (bytes: Uint8Array | null) => void): void;
+  /** `reply` must be called once, with null where the kernel expects none; it answers whether the kernel took it. */
+  execute(bytes: Uint8Array, reply: (bytes: Uint8Array | null) => boolean): void;
+  report(message: string): void;
 }
 
 export class FuseThread {
   /** Resolves when the thread is done, with the reason if it should not be. Its descriptor is closed by `close`. */
   readonly ended: Promise<string | null>;
   readonly #options: FuseThreadOptions;
-  readonly #thread: PlaneThread;
+  /** The descriptors are closed when the thread is over. */
+  readonly #seat: Seat;
   readonly #port: MessagePort;
   readonly #mailbox = new Gate();
   readonly #progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -45,13 +44,16 @@ export class FuseThread {
   #isEnded = false;
   #isClosed = false;
 
-  constructor(thread: PlaneThread, options: FuseThreadOptions) {
+  constructor(seat: Seat, options: FuseThreadOptions) {
     this.#options = options;
-    this.#thread = thread;
+    this.#seat = seat;
+    const { thread, fuseFd, eventFd } = seat;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
     thread.onEnd = (error) => {
+      // What it still had to say may be that a program closed a file.
+      this.#receiveRest();
       this.#end(`a thread of the mount died: ${error?.message ?? 'no reason given'}`);
       // With its queue go the requests it had taken: they fail instead of waiting for ever.
       this.#closeDescriptors();
@@ -61,7 +63,7 @@ export class FuseThread {
     port1.on('message', (message: FromWorker) => this.#receive(message));
     // The mount alone does not keep the process alive: its owner does.
     port1.unref();
-    const { fuseFd, eventFd, spinMicroseconds } = options;
+    const { spinMicroseconds } = options;
     const mailbox = this.#mailbox.memory;
     const progress = this.#progress.buffer;
     const start: StartMessage = {
@@ -88,15 +90,16 @@ export class FuseThread {
   /** Ends the thread. After it has ended, and when no reply is outstanding. */
   async close(): Promise<void> {
     this.#closeDescriptors();
-    await this.#thread.end();
+    await this.#seat.thread.end();
   }
 
   #closeDescriptors(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { system, fuseFd, eventFd } = this.#options;
-    system.descriptors.close(fuseFd);
-    system.descriptors.close(eventFd);
+    const { fuseFd, eventFd } = this.#seat;
+    const { descriptors } = this.#options.system;
+    descriptors.close(fuseFd);
+    descriptors.close(eventFd);
   }
 
   /** From now on the thread does plain reads and writes of the device by itself. Answers the size of what it was given. */
@@ -112,6 +115,11 @@ export class FuseThread {
     this.#post({ kind: 'attach', key, gate: link.gate.memory, plan });
     link.open();
     return plan.devices.reduce((sum, { rows }) => sum + rows.length, 0);
+  }
+
+  /** Resolves when the thread does no I/O of the device; it does none until the function that it answers is called. */
+  async pause(key: number): Promise<() => void> {
+    return (await this.#links.get(key)?.pause()) ?? (() => {});
   }
 
   /** Nobody has the device open here any more. Until the thread is out of it, it cannot be attached again. */
@@ -141,14 +149,12 @@ export class FuseThread {
     }
   }
 
-  /** 0: there is none, or it was given up while it was handed out. */
+  /** 0: there is none, or it was given up while it was handed out. Whatever is wrong with the queue its thread finds out. */
   #tryTake(buffer: Uint8Array): number {
     try {
-      return readSync(this.#options.fuseFd, buffer);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EAGAIN' || code === 'ENOENT' || code === 'ENODEV' || code === 'EINTR') return 0;
-      throw error;
+      return readSync(this.#seat.fuseFd, buffer);
+    } catch {
+      return 0;
     }
   }
 
@@ -161,7 +167,16 @@ export class FuseThread {
   #ring(): void {
     if (this.#isEnded) return;
     this.#mailbox.signal(Signal.message);
-    this.#options.system.descriptors.eventAdd(this.#options.eventFd, 1);
+    this.#options.system.descriptors.eventAdd(this.#seat.eventFd, 1);
+  }
+
+  #receiveRest(): void {
+    if (this.#isEnded) return;
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port) as { message: FromWorker } | undefined;
+      if (received === undefined) return;
+      this.#receive(received.message);
+    }
   }
 
   #receive(message: FromWorker): void {
@@ -185,20 +200,26 @@ export class FuseThread {
   #execute(bytes: Uint8Array, id: number | null): void {
     const startMs = systemClock.nowMs();
     this.#options.execute(bytes, (reply) => {
-      this.#reply(reply);
-      if (id === null) return;
-      this.#post({ kind: 'answered', id, durationMs: systemClock.nowMs() - startMs });
+      const isTaken = this.#reply(reply);
+      if (id !== null) {
+        this.#post({ kind: 'answered', id, durationMs: systemClock.nowMs() - startMs });
+      }
+      return isTaken;
     });
   }
 
-  /** A reply never waits. It may come too late: the program was killed, or the file system unmounted. */
-  #reply(reply: Uint8Array | null): void {
-    if (reply === null || this.#isClosed) return;
+  /** A reply never waits. It may come too late: the thread with its queue is gone, or the file system unmounted. */
+  #reply(reply: Uint8Array | null): boolean {
+    if (reply === null) return true;
+    if (this.#isClosed) return false;
     try {
-      writeSync(this.#options.fuseFd, reply);
+      writeSync(this.#seat.fuseFd, reply);
+      return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT' && code !== 'ENODEV' && code !== 'EPERM') throw error;
+      const isLate = code === 'ENOENT' || code === 'ENODEV' || code === 'EPERM';
+      if (!isLate) this.#options.report(`/dev/fuse refuses a reply: ${code}`);
+      return false;
     }
   }
 

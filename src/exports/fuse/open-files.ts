@@ -22,6 +22,8 @@ export interface OpenFileEvents {
   busy(device: MappedDevice, nodeId: number): void;
   /** Nobody has it open here any more. */
   closed(device: MappedDevice): void;
+  /** Until the function that it answers is called, no thread writes the device by itself. */
+  pause(device: MappedDevice): Promise<() => void>;
   /** Resolves when every close that the kernel told of is known here. */
   settle(): Promise<void>;
 }
@@ -97,7 +99,7 @@ export class OpenFiles {
     const known = this.#devices.get(device);
     if (known !== undefined) return known;
     const shared: OpenDevice = {
-      io: new DeviceIo(device),
+      io: new DeviceIo(device, () => this.#events.pause(device)),
       count: 0,
       transferCount: 0,
       sizeSectors: device.sizeSectors,

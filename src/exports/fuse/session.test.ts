@@ -17,10 +17,14 @@ function createRig() {
   const files = new OpenFiles(world.mapper, {
     busy: ({ name }) => events.push(`busy ${name}`),
     closed: ({ name }) => events.push(`closed ${name}`),
+    pause: () => Promise.resolve(() => {}),
     settle: () => Promise.resolve(),
   });
   const operations = { ...directoryOperations(nodes), ...fileOperations(nodes, files) };
-  const session = new FuseSession(operations, (message) => reports.push(message));
+  const session = new FuseSession(operations, {
+    report: (message) => reports.push(message),
+    openFailed: (handle) => files.release(handle),
+  });
   return { world, session, files, events, reports };
 }
 
@@ -48,17 +52,18 @@ function encode(
 }
 
 /** The reply's errno and what follows its header; null when there is none. */
-function ask(session: FuseSession, request: Uint8Array) {
+function ask(session: FuseSession, request: Uint8Array, isTaken = true) {
   return new Promise<{ errno: number; body: Buffer } | null>((resolve) => {
     session.execute(request, (reply) => {
       if (reply === null) {
         resolve(null);
-        return;
+        return true;
       }
       const bytes = Buffer.from(reply);
       expect(bytes.readUInt32LE(0)).toBe(bytes.length);
       expect(bytes.readBigUInt64LE(8)).toBe(77n);
       resolve({ errno: 0 - bytes.readInt32LE(4), body: bytes.subarray(REPLY_HEADER_BYTES) });
+      return isTaken;
     });
   });
 }
@@ -104,6 +109,21 @@ test('opens, writes, reads and closes; a device that is busy is told of', async 
   expect(events).toEqual(['busy disk', 'closed disk']);
   const late = await ask(session, encode(Opcode.read, node, handle, 0n, 512, 0, 0n, 0, 0));
   expect([late?.errno, files.count, reports]).toEqual([Errno.EBADF, 0, []]);
+});
+
+test('closes what nobody heard was opened', async () => {
+  const { world, session, files, reports } = createRig();
+  const device = await world.start('disk', '0 64 linear A 0');
+  const node = await lookUp(session, 'disk');
+  const open = (flags: number) => encode(Opcode.open, node, flags, 0);
+  await ask(session, open(0o1000002), false);
+  await session.drained();
+  expect([device.openCount, files.count]).toEqual([0, 0]);
+  // The claim went with it, and a refusal leaves nothing to close.
+  expect((await ask(session, open(0o1000002)))?.errno).toBe(0);
+  expect((await ask(session, open(0o1000002), false))?.errno).toBe(Errno.EBUSY);
+  await session.drained();
+  expect([device.openCount, files.count, reports]).toEqual([1, 1, []]);
 });
 
 test('gives a device to one claimant, and keeps tables off it meanwhile', async () => {
@@ -168,6 +188,7 @@ test('answers every opcode exactly once, whatever follows the header', async () 
     );
     session.execute(request, () => {
       replies += 1;
+      return true;
     });
   }
   await session.drained();

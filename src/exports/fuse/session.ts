@@ -12,7 +12,12 @@ import {
   OLDEST_MINOR_VERSION,
   Opcode,
 } from '../../protocols/fuse/constants.ts';
-import { emptyReply, encodeReplyHeader, initReply } from '../../protocols/fuse/reply.ts';
+import {
+  emptyReply,
+  encodeReplyHeader,
+  initReply,
+  openedHandle,
+} from '../../protocols/fuse/reply.ts';
 import { decodeInit } from '../../protocols/fuse/request.ts';
 import { type Answer, FuseRequest, type Operations } from './fuse-request.ts';
 
@@ -26,18 +31,25 @@ const WANTED_FLAGS =
   InitFlag.maxPages |
   InitFlag.extended;
 
-/** Gets the whole reply, or null when the kernel expects none. Called once for each request. */
-export type ReplyCallback = (reply: Uint8Array | null) => void;
+/** Gets the whole reply, or null when the kernel expects none; answers whether it was taken. Called once for each request. */
+export type ReplyCallback = (reply: Uint8Array | null) => boolean;
+
+export interface SessionEvents {
+  /** Told of what should not happen. */
+  report(message: string): void;
+  /** Nobody heard that the file was opened, so nobody will release it. */
+  openFailed(handle: number): void;
+}
 
 export class FuseSession {
   readonly #operations: Operations;
-  readonly #report: (message: string) => void;
+  readonly #events: SessionEvents;
   #underWayCount = 0;
   #idle: (() => void)[] = [];
 
-  constructor(operations: Operations, report: (message: string) => void) {
+  constructor(operations: Operations, events: SessionEvents) {
     this.#operations = { ...sessionOperations, ...operations };
-    this.#report = report;
+    this.#events = events;
   }
 
   /** Requests that were not answered yet. */
@@ -62,7 +74,10 @@ export class FuseSession {
     }
     this.#underWayCount += 1;
     const finish = (answer: Answer) => {
-      done(encodeAnswer(request, answer));
+      const isTaken = done(encodeAnswer(request, answer));
+      if (!isTaken && request.header.opcode === Opcode.open && answer instanceof Uint8Array) {
+        this.#events.openFailed(openedHandle(answer));
+      }
       this.#underWayCount -= 1;
       if (this.#underWayCount === 0) for (const resolve of this.#idle.splice(0)) resolve();
     };
@@ -81,7 +96,7 @@ export class FuseSession {
       return new FuseRequest(bytes);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      this.#report(error.message);
+      this.#events.report(error.message);
       return null;
     }
   }
@@ -93,7 +108,7 @@ export class FuseSession {
 
   #errnoOf(error: unknown): number {
     if (error instanceof DmError) return error.errno;
-    this.#report(error instanceof Error ? error.message : String(error));
+    this.#events.report(error instanceof Error ? error.message : String(error));
     return error instanceof FormatError ? Errno.EINVAL : Errno.EIO;
   }
 }

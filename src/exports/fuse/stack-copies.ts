@@ -18,6 +18,8 @@ interface CopiedDevice {
 export class StackCopies {
   readonly #threads: readonly FuseThread[];
   readonly #devices = new Map<MappedDevice, CopiedDevice>();
+  /** How often each one is paused. */
+  readonly #pauses = new Map<MappedDevice, number>();
   readonly #watch: StallWatch;
   #rowCount = 0;
 
@@ -26,14 +28,33 @@ export class StackCopies {
     this.#watch = new StallWatch(threads, systemClock);
   }
 
-  /** Does nothing where a copy is there or on its way out, or when there are too many. */
+  /** Does nothing where a copy is there or on its way out, while the device is paused, or when there are too many. */
   attach(device: MappedDevice, key: number): void {
-    if (this.#devices.has(device) || this.#rowCount >= MAX_ROWS) return;
+    if (this.#devices.has(device) || this.#pauses.has(device)) return;
+    if (this.#rowCount >= MAX_ROWS) return;
     const rowCounts = this.#threads.map((thread) => thread.attach(key, device));
     const rowCount = Math.max(0, ...rowCounts);
     this.#rowCount += rowCount;
     this.#devices.set(device, { key, rowCount, isLeaving: false });
     this.#watch.start();
+  }
+
+  /** Resolves when no thread does I/O of the device by itself; none does until the function that it answers is called. */
+  async pause(device: MappedDevice): Promise<() => void> {
+    this.#countPause(device, 1);
+    const key = this.#devices.get(device)?.key;
+    const goOn = key === undefined ? [] : this.#threads.map((thread) => thread.pause(key));
+    const all = await Promise.all(goOn);
+    return () => {
+      for (const each of all) each();
+      this.#countPause(device, -1);
+    };
+  }
+
+  #countPause(device: MappedDevice, change: number): void {
+    const count = (this.#pauses.get(device) ?? 0) + change;
+    if (count === 0) this.#pauses.delete(device);
+    else this.#pauses.set(device, count);
   }
 
   detach(device: MappedDevice): void {

@@ -102,6 +102,12 @@ export function openReply(handle: number, flags: number): Uint8Array {
   return bytes;
 }
 
+/** The handle in a reply that `openReply` made. */
+export function openedHandle(reply: Uint8Array): number {
+  const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength);
+  return view.getUint32(20, true) * WORD + view.getUint32(16, true);
+}
+
 /** To WRITE and COPY_FILE_RANGE: header and body. */
 export const WRITTEN_BYTES = REPLY_HEADER_BYTES + 8;
 
