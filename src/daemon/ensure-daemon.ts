@@ -5,7 +5,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { sleep, systemClock } from '../base/clock.ts';
@@ -62,7 +62,10 @@ async function startDetached(
 
 function spawnDaemon(folder: string, log: string, words: readonly string[]): ChildProcess {
   const program = fileURLToPath(new URL('../../bin/devmapper', import.meta.url));
-  const logFd = openSync(log, 'a', 0o600);
+  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
+  const logFd = openSync(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
+  // One that was there before may be readable by others.
+  fchmodSync(logFd, 0o600);
   try {
     return spawn(process.execPath, [program, 'daemon', ...words, '--ready-fd', String(READY_FD)], {
       detached: true,

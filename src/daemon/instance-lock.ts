@@ -19,7 +19,7 @@ export interface InstanceLock {
 /** Null: another process has it. The file keeps the owner's process id, for people and for `holder`. */
 export function tryLock(path: string): InstanceLock | null {
   // Never deleted: whoever waits for a deleted file's lock would get one that nobody else sees.
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     if (!isFree(fd, path)) {
       closeSync(fd);
