@@ -95,14 +95,32 @@ function describe(status: DaemonStatus): string {
     ['running', `process id ${pid}, devmapper ${version}, for ${formatDuration(uptimeMs)}`],
     ['folder', folder],
     ['devices', String(deviceCount)],
-    ['nbd', `${nbd.addresses.join(', ')} (${nbd.connectionCount} clients)`],
+    ['nbd', `${nbd.addresses.join(', ')} (${countOf(nbd.connectionCount, 'client')})`],
     ['memory', formatBytes(status.memoryBytes)],
     ...Object.entries(services).map(([name, value]): [string, string] => [
       name,
-      JSON.stringify(value),
+      describeService(value),
     ]),
   ];
   return rows.map(([name, value]) => `${`${name}:`.padEnd(10)}${value}`).join('\n');
+}
+
+/** What a service says of itself: its folder first, then how many of what, `openFileCount: 2` as `2 open files`. */
+export function describeService(value: unknown): string {
+  const { folder, ...counts } = (value ?? {}) as Record<string, unknown>;
+  const words = Object.entries(counts).map(([key, count]) => {
+    const noun = key
+      .replace(/Count$/, '')
+      .replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    return key.endsWith('Count') ? countOf(count as number, noun) : `${noun} ${String(count)}`;
+  });
+  const details = words.length === 0 ? '' : ` (${words.join(', ')})`;
+  return `${typeof folder === 'string' ? `in ${folder}` : 'on'}${details}`;
+}
+
+function countOf(count: number, noun: string): string {
+  const isPlural = count !== 1 && !noun.endsWith('under way');
+  return `${count} ${noun}${isPlural ? 's' : ''}`;
 }
 
 function formatDuration(ms: number): string {

@@ -1,6 +1,7 @@
 /** `devmapper daemon` in the foreground: from the first lock to the last flush. */
 
 import { closeSync, writeSync } from 'node:fs';
+import { systemClock } from '../base/clock.ts';
 import { activatedSockets } from '../daemon/activation.ts';
 import { Daemon } from '../daemon/daemon.ts';
 import { READY_LINE } from '../daemon/ensure-daemon.ts';
@@ -14,11 +15,13 @@ import { listenForStop } from './stop-signals.ts';
 import { packageVersion } from './version.ts';
 
 const LOG_FD = 2;
+const LINGER_MS = 5000;
 
 /** Resolves with the exit status, after a signal or a client's `stop`. */
 export async function runDaemon(options: DaemonCommandOptions): Promise<number> {
   let daemon: Daemon | null = null;
-  const log = createLog({ level: options.logLevel as LogLevel, fd: LOG_FD });
+  const path = statePaths(stateFolder()).log;
+  const log = createLog({ level: options.logLevel as LogLevel, fd: LOG_FD, path });
   const signals = listenForStop({
     say: (line) => log.info(line),
     waitingFor: () => '',
@@ -37,13 +40,21 @@ export async function runDaemon(options: DaemonCommandOptions): Promise<number> 
       daemon.stopRequested.then((request) => request.reason),
     ]);
     log.info(`${reason}: stopping`);
-    return (await daemon.close()) ? 0 : FAILURE_STATUS;
+    if (await daemon.close()) return 0;
+    endAnyway();
+    return FAILURE_STATUS;
   } catch (error) {
     if (options.readyFd !== undefined) tell(options.readyFd, because(error));
     throw error;
   } finally {
     signals.dispose();
   }
+}
+
+/** Something was left behind that may keep this process, and nobody can reach it any more. */
+function endAnyway(): void {
+  const end = () => process.kill(process.pid, 'SIGKILL');
+  systemClock.after(LINGER_MS, end, { background: true });
 }
 
 async function start(

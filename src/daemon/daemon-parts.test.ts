@@ -1,4 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,7 +17,7 @@ import { DeviceMapper } from '../mapper/device-mapper.ts';
 import { activatedSockets } from './activation.ts';
 import type { Daemon } from './daemon.ts';
 import { holder, isLocked, runningError, tryLock } from './instance-lock.ts';
-import { rotateLog, withoutKeys } from './log.ts';
+import { createLog, rotateLog, shortened, withoutKeys } from './log.ts';
 import { answerDaemonRequest, booleanParam, type DaemonMethod, stringParam } from './methods.ts';
 import { outsideOpenCounts } from './open-devices.ts';
 
@@ -141,4 +151,45 @@ test.each([
   const [gotErrno, , gotReason] = await ask(text);
   expect(gotErrno).toBe(errno);
   expect(gotReason).toMatch(reason);
+});
+
+test('nothing that goes into the log has a key, or is as long as a client likes', () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, 'log');
+  const fd = openSync(path, 'a');
+  const log = createLog({ level: 'info', fd, path });
+  log.warn({ row: `crypt ${'ab'.repeat(32)}` }, `message ${'0f'.repeat(16)}`);
+  const text = readFileSync(path, 'utf8');
+  expect(text).toContain('<64 hex digits>');
+  expect(text).toContain('<32 hex digits>');
+  expect(text).not.toContain('abab');
+  expect(shortened('x'.repeat(5000))).toMatch(/^x{1000}\.\.\. \(5000 characters\)$/);
+  closeSync(fd);
+});
+
+test('a log is set aside while the daemon runs, and only when it is the file of that name', () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, 'log');
+  const other = join(folder.path, 'other');
+  const [fd, otherFd] = [openSync(path, 'a'), openSync(other, 'a')];
+  truncateSync(path, 9 << 20);
+  truncateSync(other, 9 << 20);
+  const line = 'x'.repeat(300_000);
+  createLog({ level: 'info', fd: otherFd, path }).info(line);
+  expect(statSync(other).size).toBeGreaterThan(9 << 20);
+  const log = createLog({ level: 'info', fd, path });
+  log.info(line);
+  expect(statSync(`${path}.1`).size).toBeGreaterThan(9 << 20);
+  log.info('next');
+  expect(readFileSync(path, 'utf8')).toMatch(/^\{.*"msg":"next"\}\n$/);
+  for (const each of [fd, otherFd]) closeSync(each);
+});
+
+test('a lock does not follow a link to somebody’s file', () => {
+  using folder = temporaryFolder();
+  const precious = join(folder.path, 'precious');
+  writeFileSync(precious, 'precious');
+  symlinkSync(precious, join(folder.path, 'lock'));
+  expect(() => tryLock(join(folder.path, 'lock'))).toThrow('ELOOP');
+  expect(readFileSync(precious, 'utf8')).toBe('precious');
 });

@@ -10,7 +10,7 @@ import {
 } from '../control/protocol/frames.ts';
 import type { ControlSessionHandler } from '../control/server/connection.ts';
 import type { Daemon } from './daemon.ts';
-import { withoutKeys } from './log.ts';
+import { shortened, withoutKeys } from './log.ts';
 import { daemonMethods } from './method-list.ts';
 import { answerDaemonRequest, isMereQuestion } from './methods.ts';
 
@@ -53,7 +53,7 @@ export class DaemonSession implements ControlSessionHandler {
       ioctl === DAEMON_REQUEST ? 'daemon' : (commandNames.get(ioctl) ?? `ioctl ${ioctl}`);
     const entry = { request: what, errno: errnoName(errno) };
     const level = isMereQuestion(errno) ? 'debug' : 'warn';
-    this.#options.daemon.log[level](entry, withoutKeys(reason));
+    this.#options.daemon.log[level](entry, shortened(withoutKeys(reason)));
   }
 
   closed(): void {

@@ -6,7 +6,7 @@
  */
 
 import { rmSync } from 'node:fs';
-import { type Clock, sleep, systemClock } from '../base/clock.ts';
+import { type Clock, sleep, systemClock, type Timer } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
 import { type ControlContext, createSession } from '../control/ioctl/index.ts';
 import { ControlServer } from '../control/server/server.ts';
@@ -212,14 +212,27 @@ export class Daemon {
     }
     const closeNbd = async () => this.#nbd?.close({ timeoutMs: DRAIN_MS });
     await attempt(problems, 'nbd', closeNbd);
-    await attempt(problems, 'flush', () => this.mapper.flush());
+    await attempt(problems, 'flush', () => this.#inTime(this.mapper.flush()));
     return problems;
+  }
+
+  /** False: it has not come to its end by then. A disk may be stuck for good. */
+  async #inTime(action: Promise<unknown>): Promise<boolean> {
+    let timer: Timer | null = null;
+    const late = new Promise<boolean>((resolve) => {
+      timer = this.clock.after(DRAIN_MS, () => resolve(false));
+    });
+    try {
+      return await Promise.race([action.then(() => true), late]);
+    } finally {
+      (timer as Timer | null)?.cancel();
+    }
   }
 
   async #close(): Promise<boolean> {
     const problems = [...(await this.#drain())];
     await attempt(problems, 'control', () => this.#control.close({ timeoutMs: DRAIN_MS }));
-    await attempt(problems, 'devices', () => this.mapper.close());
+    await attempt(problems, 'devices', () => this.#inTime(this.mapper.close()));
     for (const problem of problems) this.log.warn(problem);
     this.log.info(problems.length === 0 ? 'stopped: flushed and removed every device' : 'stopped');
     if (!this.#options.activated) rmSync(this.paths.control, { force: true });

@@ -21,8 +21,10 @@ import { type DaemonMethod, stringParam } from './methods.ts';
 class SysfsService implements DaemonService {
   readonly name = 'sysfs';
   readonly #mirror: SysfsMirror;
+  readonly #folder: string;
 
   constructor(daemon: Daemon) {
+    this.#folder = join(daemon.paths.folder, 'sys');
     this.#mirror = new SysfsMirror({
       mapper: daemon.mapper.engine,
       folder: daemon.paths.folder,
@@ -32,6 +34,10 @@ class SysfsService implements DaemonService {
 
   refresh(): void {
     this.#mirror.refresh();
+  }
+
+  describe(): unknown {
+    return { folder: this.#folder };
   }
 
   close(): Promise<void> {

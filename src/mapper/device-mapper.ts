@@ -8,6 +8,7 @@ import type { SuspendOptions } from '../core/device-options.ts';
 import type { MappedDevice } from '../core/mapped-device.ts';
 import { Mapper } from '../core/mapper.ts';
 import type { IoCounts } from '../core/statistics.ts';
+import { isSuspendedBelow } from '../core/suspended-below.ts';
 import type { OpenedDevice, RowSpec, Table } from '../core/table.ts';
 import { createTargetRegistry, type TargetType } from '../core/target.ts';
 import { nbdKind } from '../devices/nbd/kind.ts';
@@ -290,9 +291,9 @@ export class DeviceMapper implements AsyncDisposable {
     return new Volume({ name: () => device.name, device, release });
   }
 
-  /** Makes durable what was written to any device. Suspended devices are left out: nothing is under way there. */
+  /** Makes durable what was written to any device. Suspended devices, and those that stand on one, are left out: it would wait for their resume. */
   async flush(): Promise<void> {
-    const runs = this.engine.list().filter((device) => device.live && !device.suspended);
+    const runs = this.engine.list().filter((device) => device.live && !isSuspendedBelow(device));
     await Promise.all(runs.map((device) => this.#flushDevice(device.name)));
   }
 

@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { IoctlClient } from '../../src/control/client/ioctl-client.ts';
 import { connectSocket } from '../../src/control/client/socket-transport.ts';
 import { connectNbd } from '../../src/mapper/nbd-client.ts';
@@ -66,6 +67,29 @@ describe('start, status and stop', () => {
     await volume.close();
     await until(async () => (await client.status({ name: 'open' })).openCount === 0);
     expect((await world.run('daemon', 'stop')).status).toBe(0);
+  });
+
+  test('stop does not wait for suspended devices, nor for what stands on one', async () => {
+    await using world = new DaemonWorld();
+    await world.run('daemon', 'start');
+    await using client = await world.client();
+    await createDevice(client, 'below', `${world.image('disk.img')} 0`);
+    await createDevice(client, 'above', '/dev/mapper/below 0');
+    await client.suspend({ name: 'below' });
+    const startMs = systemClock.nowMs();
+    expect(await world.run('daemon', 'stop')).toMatchObject({ status: 0, stderr: '' });
+    expect(systemClock.nowMs() - startMs).toBeLessThan(8000);
+  });
+
+  test('status tells in words what services do', async () => {
+    await using world = new DaemonWorld();
+    await world.run('daemon', 'start');
+    await using client = await world.client();
+    await client.daemon('sysfs');
+    const { stdout } = await world.run('daemon', 'status');
+    expect(stdout).toMatch(/^sysfs: +in .*\/state\/sys$/m);
+    expect(stdout).not.toContain('{');
+    await client.daemon('stop', { force: true });
   });
 
   test('stop --force flushes and ends whoever has a device open', async () => {

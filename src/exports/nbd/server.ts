@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { DmError } from '../../base/errors.ts';
 import { Op, recycleBio, takeBio } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
+import { isSuspendedBelow } from '../../core/suspended-below.ts';
 import { MAX_PAYLOAD_BYTES } from '../../protocols/nbd/constants.ts';
 import { listenError, prepareUnixSocket, withPrivateMode } from '../../system/unix-socket.ts';
 import { type AdoptHook, Connection, type ConnectionStatus } from './connection.ts';
@@ -233,7 +234,9 @@ export class NbdServer {
     await Promise.all(busy.map((connection) => connection.ended));
     const written = this.#options.exports
       .list()
-      .filter(({ readOnly, device }) => !readOnly && !device.readOnly);
+      .filter(({ readOnly, device }) => !readOnly && !device.readOnly)
+      // Nothing of a suspended one is under way, and a flush would wait for whoever resumes it.
+      .filter(({ device }) => !isSuspendedBelow(device));
     const errnos = await Promise.all(written.map(({ device }) => flush(device)));
     return written.filter((_, index) => errnos[index] !== 0).map(({ name }) => name);
   }
