@@ -2,6 +2,7 @@
 
 import { devicesMethod } from './devices-method.ts';
 import { mountMethod, unmountMethod } from './fuse-method.ts';
+import { keyAddMethod } from './key-method.ts';
 import type { DaemonMethod } from './methods.ts';
 import { pollMethod } from './poll-method.ts';
 import { statusMethod } from './status-method.ts';
@@ -10,6 +11,7 @@ import { procMethod, sysfsMethod } from './sysfs-method.ts';
 
 export const daemonMethods: Readonly<Record<string, DaemonMethod>> = {
   devices: devicesMethod,
+  'key-add': keyAddMethod,
   mount: mountMethod,
   poll: pollMethod,
   proc: procMethod,

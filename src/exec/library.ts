@@ -14,7 +14,16 @@ import { findProgram } from './find-program.ts';
 
 /** The same from `src/exec` and from `dist/exec`. */
 const SOURCE = fileURLToPath(new URL('../../src/exec/preload.c', import.meta.url));
-const FLAGS = ['-shared', '-fPIC', '-O2', '-Wall', '-Wextra', '-U_FORTIFY_SOURCE'];
+const FLAGS = [
+  '-shared',
+  '-fPIC',
+  '-O2',
+  '-Wall',
+  '-Wextra',
+  '-U_FORTIFY_SOURCE',
+  // libc's declarations promise that paths are not NULL; programs pass it all the same, for EFAULT.
+  '-fno-delete-null-pointer-checks',
+];
 const COMPILERS = ['cc', 'gcc', 'clang'];
 
 /** The path of the library, built if need be. Throws DmError with what is missing. */

@@ -5,7 +5,6 @@
  * and links work natively and only open(2) fails. Then, and only then, the library looks at the node and opens the file
  * that the daemon's FUSE mount has for it. Where nodes cannot be made (no CAP_MKNOD), the "private view" keeps marker
  * files in their place below $DEVMAPPER_DIR/dev, and the stat family answers for them.
- *
  * No state but what the environment says (DEVMAPPER_DIR: the daemon's folder; DEVMAPPER_EXEC: "MAJOR nodes" or "MAJOR
  * private"); every dm-ioctl is one connection to the daemon; what a descriptor is, its name in /proc/self/fd tells. So
  * threads, fork, exec, dup and signal handlers need no care.
@@ -19,7 +18,6 @@
 #include <linux/blkzoned.h>
 #include <linux/fs.h>
 #include <linux/hdreg.h>
-#include <linux/keyctl.h>
 #include <linux/loop.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -36,9 +34,7 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
 _Static_assert(sizeof(long) == 8, "64-bit systems only: stat and stat64 are taken for the same");
-
 /* ---- The functions behind ours ---------------------------------------------------------------------------------- */
 /* The next library's function of that name; found at the first call. */
 #define REAL(name) ({ \
@@ -49,10 +45,8 @@ _Static_assert(sizeof(long) == 8, "64-bit systems only: stat and stat64 are take
 /* Everything else goes straight to the kernel, so that nothing here can call itself. */
 static __typeof__(&syscall) kernel_call(void) { return REAL(syscall); }
 #define kernel(...) kernel_call()(__VA_ARGS__)
-
 /* ---- The world: what the environment says --------------------------------------------------------------------- */
 static struct { bool active, private_view; unsigned major; size_t folder_length; char folder[512]; } world;
-
 __attribute__((constructor)) static void read_environment(void) {
     const char *folder = getenv("DEVMAPPER_DIR"), *view = getenv("DEVMAPPER_EXEC");
     if (folder == NULL || folder[0] != '/' || strlen(folder) >= sizeof world.folder || view == NULL) return;
@@ -64,19 +58,17 @@ __attribute__((constructor)) static void read_environment(void) {
 }
 /* The one argument after `last` of a function with a variable number of them. */
 #define ARGUMENT(type, last) ({ va_list list; va_start(list, last); type value = va_arg(list, type); va_end(list); value; })
-
 /* Programs built for 64-bit offsets call these by the second name. */
-#define ALIAS(second, first) __asm__(".globl " #second "\n.set " #second ", " #first)
+#define ALIAS(second, first) __asm__(".globl " #second "\n.set " #second ", " #first);
+#define ALIAS64(first) ALIAS(first##64, first)
 static int fail(int error) { errno = error; return -1; }
 static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
-
 /* Whether `path` is `folder` or lies in it. */
 static bool lies_in(const char *path, const char *folder) {
-    return starts_with(path, folder) && strchr("/", path[strlen(folder)]) != NULL;
+    const char *end = path + strlen(folder);
+    return starts_with(path, folder) && (*end == '\0' || *end == '/');
 }
-static bool exists(const char *path) {
-    return kernel(SYS_newfstatat, AT_FDCWD, path, &(struct stat){ 0 }, AT_SYMLINK_NOFOLLOW) == 0;
-}
+static bool exists(const char *path) { return kernel(SYS_newfstatat, AT_FDCWD, path, &(struct stat){ 0 }, AT_SYMLINK_NOFOLLOW) == 0; }
 /* Reads a small file into `text`, which ends with NUL. The length; 0: there is nothing. Keeps errno. */
 static size_t read_file(int folder, const char *path, int flags, char *text, size_t size) {
     int before = errno, fd = kernel(SYS_openat, folder, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags, 0);
@@ -86,7 +78,6 @@ static size_t read_file(int folder, const char *path, int flags, char *text, siz
     text[length > 0 ? length : 0] = '\0';
     return length > 0 ? length : 0;
 }
-
 /* ---- The view: where a path really leads ---------------------------------------------------------------------- */
 enum place { OUTSIDE, SYSFS, OURS, OURS_IF_NEW };
 static enum place place_of(const char *path) {
@@ -120,23 +111,19 @@ static const char *view(const char *path, char *buffer) {
     return is_ours ? buffer : path;
 }
 #define VIEW(path) char path##_buffer[PATH_MAX]; path = view(path, path##_buffer)
-
 /* The way back, for answers: the path that a program knows, in place. The new length. */
 static size_t unview(char *path, size_t length) {
     size_t skip = world.folder_length;
-    if (!world.active || length < skip + 5 || memcmp(path, world.folder, skip) != 0 ||
-        (memcmp(path + skip, "/dev/", 5) != 0 && memcmp(path + skip, "/sys/", 5) != 0)) return length;
-    memmove(path, path + skip, length - skip);
-    return length - skip;
+    bool is_view = world.active && length >= skip + 5 && memcmp(path, world.folder, skip) == 0 &&
+                   (memcmp(path + skip, "/dev/", 5) == 0 || memcmp(path + skip, "/sys/", 5) == 0);
+    return is_view ? (memmove(path, path + skip, length - skip), length - skip) : length;
 }
-
 /* ---- Nodes: which device a path or a descriptor is ------------------------------------------------------------ */
 /* `device` and `inode` are those of the node that was opened: fstat of the descriptor must give them. */
 struct node { bool control; unsigned minor; unsigned long long device, inode; };
 #define CONTROL_NUMBER makedev(10, 236)
 /* A marker file stands for a node: these mode bits, this size, and a line of text. */
-#define MARKER_MODE (S_ISUID | S_ISVTX)
-#define MARKER_BYTES 64
+enum { MARKER_MODE = S_ISUID | S_ISVTX, MARKER_BYTES = 64 };
 #define MARKER_TEXT "devmapper node %c %u:%u"
 static bool is_marker(const struct stat *status) {
     return S_ISREG(status->st_mode) && status->st_size == MARKER_BYTES && (status->st_mode & MARKER_MODE) == MARKER_MODE;
@@ -147,8 +134,7 @@ static void see_marker(int folder, const char *path, int flags, struct stat *sta
     unsigned major, minor;
     if (!is_marker(status)) return;
     snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
-    int follow = flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0;
-    read_file(folder, flags & AT_EMPTY_PATH ? link : path, follow, text, sizeof text);
+    read_file(folder, flags & AT_EMPTY_PATH ? link : path, flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0, text, sizeof text);
     if (sscanf(text, MARKER_TEXT, &kind, &major, &minor) != 3) return;
     status->st_rdev = makedev(major, minor);
     status->st_mode = (kind == 'b' ? S_IFBLK : S_IFCHR) | (status->st_mode & 0777);
@@ -156,10 +142,10 @@ static void see_marker(int folder, const char *path, int flags, struct stat *sta
 }
 /* Writes one in the place of a node that the kernel would not make. */
 static int make_marker(int folder, const char *path, mode_t mode, dev_t number) {
-    char line[MARKER_BYTES + 1], text[MARKER_BYTES + 1];
+    char text[MARKER_BYTES];
     struct stat status;
-    snprintf(line, sizeof line, MARKER_TEXT "\n", S_ISBLK(mode) ? 'b' : 'c', major(number), minor(number));
-    snprintf(text, sizeof text, "%-*s", MARKER_BYTES, line);
+    memset(text, '\n', sizeof text);
+    text[snprintf(text, sizeof text, MARKER_TEXT, S_ISBLK(mode) ? 'b' : 'c', major(number), minor(number))] = '\n';
     int fd = kernel(SYS_openat, folder, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0777);
     if (fd < 0) return -1;
     bool done = kernel(SYS_write, fd, text, MARKER_BYTES) == MARKER_BYTES &&
@@ -177,24 +163,22 @@ static bool find_node(int folder, const char *path, struct node *node) {
     if (!found) return false;
     see_marker(folder, path, 0, &status);
     node->control = S_ISCHR(status.st_mode) && status.st_rdev == CONTROL_NUMBER;
-    node->minor = minor(status.st_rdev);
-    node->device = status.st_dev;
-    node->inode = status.st_ino;
+    node->minor = minor(status.st_rdev), node->device = status.st_dev, node->inode = status.st_ino;
     return node->control || (S_ISBLK(status.st_mode) && major(status.st_rdev) == world.major);
 }
 /* The FUSE mount has every device under a second, never listed name, longer than any device's. It carries what must
  * be known of an open descriptor: that name survives dup, fork and exec. */
 #define HIDDEN_LENGTH 160
 static void hidden_path(const struct node *node, char *path) {
-    int start = snprintf(path, PATH_MAX, "%s/mapper/", world.folder);
-    int length = sprintf(path + start, ".node-%u-%llu-%llu-", node->minor, node->device, node->inode);
-    memset(path + start + length, '.', HIDDEN_LENGTH - length);
-    path[start + HIDDEN_LENGTH] = '\0';
+    size_t end = world.folder_length + strlen("/mapper/") + HIDDEN_LENGTH;
+    memset(path, '.', end);
+    path[sprintf(path, "%s/mapper/.node-%u-%llu-%llu-", world.folder, node->minor, node->device, node->inode)] = '.';
+    path[end] = '\0';
 }
 static bool parse_hidden_path(const char *path, struct node *node) {
-    const char *rest = path + world.folder_length;
-    return strncmp(path, world.folder, world.folder_length) == 0 &&
-           sscanf(rest, "/mapper/.node-%u-%llu-%llu-", &node->minor, &node->device, &node->inode) == 3;
+    node->control = false;
+    return starts_with(path, world.folder) &&
+           sscanf(path + world.folder_length, "/mapper/.node-%u-%llu-%llu-", &node->minor, &node->device, &node->inode) == 3;
 }
 /* Whether a descriptor is one of our devices. Keeps errno. */
 static bool find_open_node(int fd, struct node *node) {
@@ -204,7 +188,6 @@ static bool find_open_node(int fd, struct node *node) {
     long length = kernel(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
     errno = before;
     path[length > 0 ? length : 0] = '\0';
-    node->control = false;
     return parse_hidden_path(path, node);
 }
 /* A number in the daemon's mirror of sysfs, which says what the kernel would say of a queue. */
@@ -213,7 +196,6 @@ static long long attribute(unsigned minor, const char *name, long long otherwise
     snprintf(path, sizeof path, "%s/sys/devices/virtual/block/dm-%u/%s", world.folder, minor, name);
     return read_file(AT_FDCWD, path, 0, text, sizeof text) > 0 ? strtoll(text, NULL, 10) : otherwise;
 }
-
 /* ---- The daemon: each request is a connection of its own ------------------------------------------------------- */
 enum { FRAME_MAGIC = 0x4d444c4f, MAX_BUFFER_BYTES = 64 << 20 };
 enum { DM_TYPE = 0xfd, DM_SUSPEND = 6, DM_WAIT = 8, DM_LOAD = 9, DM_ARM_POLL = 16, DM_HEADER_BYTES = 305 };
@@ -231,8 +213,7 @@ static int connect_daemon(void) {
 /* All of `bytes`, out (`sending`) or in. The errno; 0: done. */
 static int transfer(int fd, void *bytes, size_t length, bool sending, bool interruptible) {
     for (char *next = bytes; length > 0;) {
-        long done = sending ? kernel(SYS_sendto, fd, next, length, MSG_NOSIGNAL, NULL, 0)
-                            : kernel(SYS_recvfrom, fd, next, length, 0, NULL, NULL);
+        long done = kernel(sending ? SYS_sendto : SYS_recvfrom, fd, next, length, sending ? MSG_NOSIGNAL : 0, NULL, NULL);
         if (done == 0) return ENODEV;
         if (done < 0 && (errno != EINTR || interruptible)) return errno;
         if (done > 0) next += done, length -= done;
@@ -253,6 +234,14 @@ struct reply { uint32_t magic, frame_bytes, error, buffer_bytes, reason_bytes; }
 static int receive_head(int fd, struct reply *reply, bool interruptible) {
     int error = transfer(fd, reply, sizeof *reply, false, interruptible);
     return error == 0 && reply->magic != FRAME_MAGIC ? EPROTO : error;
+}
+/* A JSON request. A descriptor from which its answer is to be read; -1: there is none. Keeps errno. */
+static int ask_daemon(const char *question, size_t size, struct reply *reply) {
+    int before = errno, fd = connect_daemon();
+    bool answered = fd >= 0 && send_request(fd, 0, question, size) == 0 && receive_head(fd, reply, false) == 0 && reply->error == 0;
+    if (fd >= 0 && !answered) kernel(SYS_close, fd);
+    errno = before;
+    return answered ? fd : -1;
 }
 /* A kernel says why it refused a table in its log; there is no log here, so standard error gets the line. */
 static void tell_reason(int fd, size_t length) {
@@ -286,11 +275,10 @@ static int control_ioctl(int control, uint32_t number, void *buffer) {
     kernel(SYS_close, fd);
     return error == 0 ? 0 : fail(error);
 }
-
 /* ---- Block device ioctls -------------------------------------------------------------------------------------- */
 static unsigned long long size_of(int fd) {
-    struct stat status;
-    return kernel(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH) == 0 ? status.st_size : 0;
+    struct stat status = { 0 };
+    return kernel(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH), status.st_size;
 }
 /* BLKDISCARD and BLKZEROOUT: { start, length } in bytes. */
 static int change_range(int fd, int mode, const uint64_t *range) {
@@ -302,16 +290,16 @@ static int set_read_ahead(unsigned minor, unsigned long sectors) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/sys/devices/virtual/block/dm-%u/bdi/read_ahead_kb", world.folder, minor);
     int fd = kernel(SYS_openat, AT_FDCWD, path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0);
-    if (fd >= 0) dprintf(fd, "%lu\n", sectors / 2);
-    return fd < 0 ? -1 : (int)kernel(SYS_close, fd);
+    return fd < 0 ? -1 : (dprintf(fd, "%lu\n", sectors / 2), (int)kernel(SYS_close, fd));
 }
 static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument) {
     int block = attribute(minor, "queue/logical_block_size", 512), value;
     bool is_value = request == BLKRASET || request == BLKFRASET || request == BLKFLSBUF || request == BLKRRPART;
-    if (argument == NULL && !is_value) return fail(EFAULT);
+    bool is_known = (request >> 8 & 0xff) == 0x12 || request == HDIO_GETGEO;
+    if (argument == NULL && is_known && !is_value) return fail(EFAULT);
     switch (request) {
     case BLKGETSIZE64: case BLKGETSIZE: *(uint64_t *)argument = request == BLKGETSIZE ? size_of(fd) >> 9 : size_of(fd); return 0;
-    case BLKSSZGET: *(int *)argument = block; return 0;
+    case BLKSSZGET: case BLKBSZGET: *(int *)argument = request == BLKSSZGET ? block : 4096; return 0;
     case BLKPBSZGET: *(unsigned *)argument = attribute(minor, "queue/physical_block_size", block); return 0;
     case BLKIOMIN: *(unsigned *)argument = attribute(minor, "queue/minimum_io_size", block); return 0;
     case BLKIOOPT: *(unsigned *)argument = attribute(minor, "queue/optimal_io_size", 0); return 0;
@@ -319,7 +307,6 @@ static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument)
     case BLKROTATIONAL: *(unsigned short *)argument = attribute(minor, "queue/rotational", 0); return 0;
     case BLKSECTGET: *(unsigned short *)argument = attribute(minor, "queue/max_sectors_kb", 512) * 2; return 0;
     case BLKDISCARDZEROES: case BLKGETZONESZ: case BLKGETNRZONES: *(unsigned *)argument = 0; return 0;
-    case BLKBSZGET: *(int *)argument = 4096; return 0;
     case BLKBSZSET: value = *(int *)argument; return value < block || value > 4096 || value & (value - 1) ? fail(EINVAL) : 0;
     case BLKROGET: *(int *)argument = attribute(minor, "ro", 0); return 0;
     /* The table says whether a device may be written; a second switch that nothing obeys would be a lie. */
@@ -344,7 +331,6 @@ int ioctl(int fd, unsigned long wide_request, ...) {
     if (world.active && for_disks && find_open_node(fd, &node)) return block_ioctl(fd, node.minor, request, argument);
     return kernel(SYS_ioctl, fd, request, argument);
 }
-
 /* ---- Files of /proc that name devices: the daemon writes them anew ---------------------------------------------- */
 static bool is_device_table(const char *path) {
     if (!starts_with(path, "/proc/")) return strcmp(path, "/etc/mtab") == 0;
@@ -358,15 +344,13 @@ static bool is_device_table(const char *path) {
 static int open_device_table(const char *path, int flags) {
     char question[160], own[64], *text = NULL;
     struct reply reply;
-    int before = errno, copy = -1, fd = connect_daemon();
     /* Whose mounts: the daemon has a /proc/self of its own. */
     bool is_mtab = strcmp(path, "/etc/mtab") == 0 || strcmp(path, "/proc/mounts") == 0;
     snprintf(own, sizeof own, "/proc/%d%s", (int)getpid(), is_mtab ? "/mounts" : path + 10);
     if (is_mtab || starts_with(path, "/proc/self/")) path = own;
     int size = snprintf(question, sizeof question, "{\"method\":\"proc\",\"params\":{\"path\":\"%s\"}}", path);
-    bool answered = fd >= 0 && send_request(fd, 0, question, size) == 0 && receive_head(fd, &reply, false) == 0;
-    if (answered && reply.error == 0) text = malloc(reply.buffer_bytes);
-    if (text != NULL && transfer(fd, text, reply.buffer_bytes, false, false) == 0)
+    int before = errno, copy = -1, fd = ask_daemon(question, size, &reply);
+    if (fd >= 0 && (text = malloc(reply.buffer_bytes)) != NULL && transfer(fd, text, reply.buffer_bytes, false, false) == 0)
         copy = kernel(SYS_memfd_create, "devmapper", flags & O_CLOEXEC ? 1 : 0);
     if (copy >= 0) dprintf(copy, "%.*s", (int)reply.buffer_bytes, text), kernel(SYS_lseek, copy, 0, SEEK_SET);
     if (fd >= 0) kernel(SYS_close, fd);
@@ -374,46 +358,33 @@ static int open_device_table(const char *path, int flags) {
     errno = before;
     return copy;
 }
-
 /* ---- Keys: dm-crypt takes logon keys out of the kernel's keyrings, where nobody else can read them ----------------- */
-/* The daemon gets a copy (`size` > 0), or loses it. Larger keys, and descriptions that need escapes in JSON, no cipher has. */
-static bool tell_key(const char *method, const char *description, const unsigned char *payload, size_t size) {
+/* The daemon gets a copy. Larger keys, and descriptions that need escapes in JSON, no cipher has. */
+static bool tell_key(const char *description, const unsigned char *payload, size_t size) {
     char question[3072];
     struct reply reply;
     if (size > 1024 || strlen(description) > 512 || strpbrk(description, "\"\\\n") != NULL) return false;
-    int before = errno, fd = connect_daemon(), length = sprintf(question,
-        "{\"method\":\"%s\",\"params\":{\"description\":\"%s\",\"payload\":\"", method, description);
+    int length = sprintf(question, "{\"method\":\"key-add\",\"params\":{\"description\":\"%s\",\"payload\":\"", description);
     for (size_t at = 0; at < size; at++) length += sprintf(question + length, "%02x", payload[at]);
     length += sprintf(question + length, "\"}}");
-    bool told = fd >= 0 && send_request(fd, 0, question, length) == 0 && receive_head(fd, &reply, false) == 0 && reply.error == 0;
+    int fd = ask_daemon(question, length, &reply);
     explicit_bzero(question, sizeof question);
     if (fd >= 0) kernel(SYS_close, fd);
-    errno = before;
-    return told;
-}
-static void forget_key(long serial) {
-    char text[1024], *name;
-    long length = kernel(SYS_keyctl, KEYCTL_DESCRIBE, serial, text, sizeof text);
-    bool found = length > 0 && length <= (long)sizeof text && starts_with(text, "logon;");
-    if (found && (name = strrchr(text, ';')) != NULL) tell_key("key-remove", name + 1, NULL, 0);
+    return fd >= 0;
 }
 /* libkeyutils and libcryptsetup reach the keyrings by this. */
 long syscall(long number, ...) {
     long word[6];
-    va_list list;
-    va_start(list, number);
+    va_list list; va_start(list, number);
     for (int at = 0; at < 6; at++) word[at] = va_arg(list, long);
     va_end(list);
-    int forgets = number == SYS_keyctl ? word[0] : -1;
-    if (world.active && (forgets == KEYCTL_REVOKE || forgets == KEYCTL_UNLINK || forgets == KEYCTL_INVALIDATE)) forget_key(word[1]);
     long result = kernel(number, word[0], word[1], word[2], word[3], word[4], word[5]);
     bool is_key = world.active && number == SYS_add_key && word[0] && word[1] && word[2] && strcmp((char *)word[0], "logon") == 0;
     /* Most containers forbid keyrings; any number will do then. */
     bool forbidden = result < 0 && (errno == EPERM || errno == EACCES || errno == ENOSYS);
     if (!is_key || (result < 0 && !forbidden)) return result;
-    return tell_key("key-add", (char *)word[1], (unsigned char *)word[2], word[3]) && forbidden ? 1 : result;
+    return tell_key((char *)word[1], (unsigned char *)word[2], word[3]) && forbidden ? 1 : result;
 }
-
 /* ---- Opening -------------------------------------------------------------------------------------------------- */
 enum { NOT_OURS = -2 };
 static int open_node(const struct node *node, int flags) {
@@ -429,10 +400,8 @@ static int open_node(const struct node *node, int flags) {
 static int open_early(int folder, const char *path, int flags) {
     struct node node;
     if (!world.active || path == NULL || flags & O_PATH) return NOT_OURS;
-    if ((flags & O_ACCMODE) == O_RDONLY && is_device_table(path)) {
-        int fd = open_device_table(path, flags);
-        return fd < 0 ? NOT_OURS : fd;
-    }
+    int table = (flags & O_ACCMODE) == O_RDONLY && is_device_table(path) ? open_device_table(path, flags) : -1;
+    if (table >= 0) return table;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     bool likely = world.private_view || strcmp(name, "control") == 0 || starts_with(name, "dm-");
     if (!likely || (flags & O_CREAT && flags & O_EXCL)) return NOT_OURS;
@@ -443,9 +412,9 @@ static int open_early(int folder, const char *path, int flags) {
 static int open_late(int folder, const char *path, int flags) {
     static const int needed[] = { R_OK, W_OK, R_OK | W_OK, F_OK };
     struct node node;
-    bool dead = errno == ENXIO || errno == ENODEV || errno == EACCES;
-    if (!world.active || !dead || !find_node(folder, path, &node)) return -1;
     int before = errno;
+    bool dead = before == ENXIO || before == ENODEV || before == EACCES;
+    if (!world.active || !dead || !find_node(folder, path, &node)) return -1;
     bool allowed = kernel(SYS_faccessat, folder, path, needed[flags & O_ACCMODE]) == 0;
     errno = before;
     return allowed ? open_node(&node, flags) : -1;
@@ -454,7 +423,7 @@ static int open_any(int folder, const char *path, int flags, mode_t mode) {
     int fd = open_early(folder, path, flags);
     if (fd != NOT_OURS) return fd;
     /* A number in sysfs is replaced whole, as a kernel would. */
-    if (world.active && flags & (O_WRONLY | O_RDWR) && path != NULL && place_of(path) == SYSFS) flags |= O_TRUNC;
+    if (world.active && flags & (O_WRONLY | O_RDWR) && path != NULL && starts_with(path, "/sys/")) flags |= O_TRUNC;
     VIEW(path);
     fd = kernel(SYS_openat, folder, path, flags, mode);
     return fd < 0 ? open_late(folder, path, flags) : fd;
@@ -465,8 +434,7 @@ int openat(int folder, const char *path, int flags, ...) { return open_any(folde
 int creat(const char *path, mode_t mode) { return open_any(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 int __open_2(const char *path, int flags) { return open_any(AT_FDCWD, path, flags, 0); }
 int __openat_2(int folder, const char *path, int flags) { return open_any(folder, path, flags, 0); }
-ALIAS(openat64, openat); ALIAS(open64, open); ALIAS(creat64, creat); ALIAS(__open64_2, __open_2);
-ALIAS(__openat64_2, __openat_2);
+ALIAS64(open) ALIAS64(openat) ALIAS64(creat) ALIAS(__open64_2, __open_2) ALIAS(__openat64_2, __openat_2)
 static int stream_flags(const char *mode) {
     int access = strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
     return access | (strchr(mode, 'e') ? O_CLOEXEC : 0) | (strchr(mode, 'x') ? O_CREAT | O_EXCL : 0);
@@ -478,7 +446,6 @@ FILE *fopen(const char *path, const char *mode) {
     if (fd == NOT_OURS && stream == NULL) fd = open_late(AT_FDCWD, path, flags);
     return fd < 0 ? stream : fdopen(fd, mode);
 }
-ALIAS(fopen64, fopen);
 FILE *freopen(const char *path, const char *mode, FILE *stream) {
     struct node node;
     char link[32];
@@ -487,12 +454,9 @@ FILE *freopen(const char *path, const char *mode, FILE *stream) {
     if (fd == NOT_OURS && world.active && path && find_node(AT_FDCWD, path, &node)) fd = open_node(&node, flags);
     if (fd < 0) return REAL(freopen)(path, mode, stream);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    stream = REAL(freopen)(link, mode, stream);
-    kernel(SYS_close, fd);
-    return stream;
+    return stream = REAL(freopen)(link, mode, stream), kernel(SYS_close, fd), stream;
 }
-ALIAS(freopen64, freopen);
-
+ALIAS64(fopen) ALIAS64(freopen)
 /* ---- Looking: a device's descriptor is a FUSE file to the kernel, and a block node to the program --------------- */
 static int stat_at(int folder, const char *path, struct stat *status, int flags) {
     struct node node;
@@ -504,9 +468,7 @@ static int stat_at(int folder, const char *path, struct stat *status, int flags)
     if (!descriptor || !find_open_node(folder, &node)) return result;
     status->st_mode = S_IFBLK | (status->st_mode & 0777);
     status->st_rdev = makedev(world.major, node.minor);
-    status->st_dev = node.device;
-    status->st_ino = node.inode;
-    status->st_size = status->st_blocks = 0;
+    status->st_dev = node.device, status->st_ino = node.inode, status->st_size = status->st_blocks = 0;
     return result;
 }
 int fstatat(int folder, const char *path, struct stat *status, int flags) { return stat_at(folder, path, status, flags); }
@@ -517,9 +479,7 @@ int __fxstat(int version, int fd, struct stat *status) { (void)version; return f
 int __xstat(int version, const char *path, struct stat *status) { (void)version; return stat(path, status); }
 int __lxstat(int version, const char *path, struct stat *status) { (void)version; return lstat(path, status); }
 int __fxstatat(int version, int folder, const char *path, struct stat *status, int flags) { (void)version; return stat_at(folder, path, status, flags); }
-ALIAS(fstatat64, fstatat); ALIAS(fstat64, fstat); ALIAS(stat64, stat); ALIAS(lstat64, lstat);
-ALIAS(__fxstat64, __fxstat); ALIAS(__xstat64, __xstat); ALIAS(__lxstat64, __lxstat);
-ALIAS(__fxstatat64, __fxstatat);
+ALIAS64(fstatat) ALIAS64(fstat) ALIAS64(stat) ALIAS64(lstat) ALIAS64(__fxstat) ALIAS64(__xstat) ALIAS64(__lxstat) ALIAS64(__fxstatat)
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *status) {
     struct stat plain;
     VIEW(path);
@@ -527,24 +487,19 @@ int statx(int folder, const char *path, int flags, unsigned mask, struct statx *
     if (result != 0 || !world.active || !S_ISREG(status->stx_mode)) return result;
     int known_flags = flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
     if (stat_at(folder, path, &plain, known_flags) != 0 || S_ISREG(plain.st_mode)) return result;
-    status->stx_mode = plain.st_mode;
     status->stx_rdev_major = major(plain.st_rdev), status->stx_rdev_minor = minor(plain.st_rdev);
     status->stx_dev_major = major(plain.st_dev), status->stx_dev_minor = minor(plain.st_dev);
-    status->stx_ino = plain.st_ino;
-    status->stx_size = status->stx_blocks = 0;
+    status->stx_mode = plain.st_mode, status->stx_ino = plain.st_ino, status->stx_size = status->stx_blocks = 0;
     return result;
 }
 ssize_t readlinkat(int folder, const char *path, char *target, size_t size) {
     char whole[PATH_MAX];
     VIEW(path);
     if (!world.active || size == 0 || size > sizeof whole) return kernel(SYS_readlinkat, folder, path, target, size);
-    ssize_t length = kernel(SYS_readlinkat, folder, path, whole, sizeof whole);
-    if (length > 0) length = unview(whole, length);
-    if (length > (ssize_t)size) length = size;
-    return length > 0 ? (memcpy(target, whole, length), length) : length;
+    ssize_t length = kernel(SYS_readlinkat, folder, path, whole, sizeof whole), seen = length > 0 ? unview(whole, length) : 0;
+    return length > 0 ? (ssize_t)((char *)mempcpy(target, whole, seen < (ssize_t)size ? seen : (ssize_t)size) - target) : length;
 }
 ssize_t readlink(const char *path, char *target, size_t size) { return readlinkat(AT_FDCWD, path, target, size); }
-
 char *realpath(const char *path, char *resolved) {
     VIEW(path);
     resolved = REAL(realpath)(path, resolved);
@@ -553,7 +508,6 @@ char *realpath(const char *path, char *resolved) {
 }
 char *__realpath_chk(const char *path, char *resolved, size_t size) { (void)size; return realpath(path, resolved); }
 char *canonicalize_file_name(const char *path) { return realpath(path, NULL); }
-
 /* ---- mount(2): a loop device over the FUSE file, which the kernel frees with the last mount of it ---------------- */
 /* The loop device that already stands for the node, so that two mounts share one file system; opened, or -1. */
 static int find_loop(unsigned minor, int flags, char *path) {
@@ -568,11 +522,10 @@ static int find_loop(unsigned minor, int flags, char *path) {
     return -1;
 }
 static int make_loop(const struct node *node, int flags, char *path) {
-    struct loop_config config = { .block_size = attribute(node->minor, "queue/logical_block_size", 512) };
     int control = kernel(SYS_openat, AT_FDCWD, "/dev/loop-control", O_RDWR | O_CLOEXEC, 0), loop = -1;
     int file = control < 0 ? -1 : open_node(node, flags | O_EXCL), error = errno;
-    config.fd = file;
-    config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO | (flags & O_ACCMODE ? 0 : LO_FLAGS_READ_ONLY);
+    struct loop_config config = { .fd = file, .block_size = attribute(node->minor, "queue/logical_block_size", 512),
+        .info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO | (flags & O_ACCMODE ? 0 : LO_FLAGS_READ_ONLY) };
     /* Somebody else may take the free one first. */
     for (int attempt = 0; file >= 0 && loop < 0 && attempt < 16; attempt++) {
         sprintf(path, "/dev/loop%ld", kernel(SYS_ioctl, control, LOOP_CTL_GET_FREE));
@@ -593,15 +546,13 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
     if (!world.active || !new || source == NULL || !find_node(AT_FDCWD, view(source, buffer), &node) || node.control)
         return kernel(SYS_mount, source, target, type, flags, data);
     int access = (flags & MS_RDONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC, loop = find_loop(node.minor, access, path);
-    if (loop < 0) loop = make_loop(&node, access, path);
-    if (loop < 0) return -1;
+    if (loop < 0 && (loop = make_loop(&node, access, path)) < 0) return -1;
     int result = kernel(SYS_mount, path, target, type, flags, data), error = errno;
     snprintf(buffer, sizeof buffer, "%s/%s.source", world.folder, path + 5), unlink(buffer), symlink(source, buffer);
     kernel(SYS_close, loop);
     return errno = error, result;
 }
 FILE *setmntent(const char *path, const char *mode) { return fopen(path, mode); } /* glibc's calls no fopen of ours */
-
 /* ---- Paths: the functions that only need the view, or leave a marker what it is ---------------------------------- */
 #define VIEWED(type, name, parameters, result) type name parameters { VIEW(path); return result; }
 /* The mode to give a file: a marker's bits must stay. With mode 0: whether it is a marker. */
@@ -613,32 +564,24 @@ static mode_t marker_mode(int folder, const char *path, mode_t mode) {
 VIEWED(DIR *, opendir, (const char *path), REAL(opendir)(path))
 VIEWED(int, scandir, (const char *path, struct dirent ***list, int (*filter)(const struct dirent *),
     int (*compare)(const struct dirent **, const struct dirent **)), REAL(scandir)(path, list, filter, compare))
-ALIAS(scandir64, scandir);
-VIEWED(int, access, (const char *path, int mode), REAL(access)(path, mode))
+ALIAS64(scandir)
 VIEWED(int, faccessat, (int folder, const char *path, int mode, int flags), REAL(faccessat)(folder, path, mode, flags))
-VIEWED(int, euidaccess, (const char *path, int mode), REAL(euidaccess)(path, mode))
-ALIAS(eaccess, euidaccess);
-VIEWED(int, mkdir, (const char *path, mode_t mode), REAL(mkdir)(path, mode))
+#define VIEWED_MODE(name, type) VIEWED(int, name, (const char *path, type mode), REAL(name)(path, mode))
+VIEWED_MODE(access, int) VIEWED_MODE(euidaccess, int) VIEWED_MODE(mkdir, mode_t) ALIAS(eaccess, euidaccess)
 VIEWED(int, mkdirat, (int folder, const char *path, mode_t mode), REAL(mkdirat)(folder, path, mode))
-VIEWED(int, rmdir, (const char *path), REAL(rmdir)(path))
-VIEWED(int, unlink, (const char *path), REAL(unlink)(path))
+#define VIEWED_PATH(name) VIEWED(int, name, (const char *path), REAL(name)(path))
+VIEWED_PATH(rmdir) VIEWED_PATH(unlink) VIEWED_PATH(remove) VIEWED_PATH(chdir)
 VIEWED(int, unlinkat, (int folder, const char *path, int flags), REAL(unlinkat)(folder, path, flags))
-VIEWED(int, remove, (const char *path), REAL(remove)(path))
-VIEWED(int, chdir, (const char *path), REAL(chdir)(path))
 VIEWED(ssize_t, getxattr, (const char *path, const char *name, void *to, size_t size), REAL(getxattr)(path, name, to, size))
 VIEWED(ssize_t, lgetxattr, (const char *path, const char *name, void *to, size_t size), REAL(lgetxattr)(path, name, to, size))
 VIEWED(int, chmod, (const char *path, mode_t mode), REAL(chmod)(path, marker_mode(AT_FDCWD, path, mode)))
-VIEWED(int, fchmodat, (int folder, const char *path, mode_t mode, int flags),
-    REAL(fchmodat)(folder, path, marker_mode(folder, path, mode), flags))
+VIEWED(int, fchmodat, (int folder, const char *path, mode_t mode, int flags), REAL(fchmodat)(folder, path, marker_mode(folder, path, mode), flags))
 /* A marker keeps its owner: who made it may not give it away, and the kernel would take the mode bits with it. */
 VIEWED(int, fchownat, (int folder, const char *path, uid_t user, gid_t group, int flags),
     marker_mode(folder, path, 0) ? 0 : REAL(fchownat)(folder, path, user, group, flags))
 int chown(const char *path, uid_t user, gid_t group) { return fchownat(AT_FDCWD, path, user, group, 0); }
 int lchown(const char *path, uid_t user, gid_t group) { return fchownat(AT_FDCWD, path, user, group, AT_SYMLINK_NOFOLLOW); }
-int symlinkat(const char *target, int folder, const char *path) {
-    VIEW(target); VIEW(path);
-    return REAL(symlinkat)(target, folder, path);
-}
+int symlinkat(const char *target, int folder, const char *path) { VIEW(target); VIEW(path); return REAL(symlinkat)(target, folder, path); }
 int symlink(const char *target, const char *path) { return symlinkat(target, AT_FDCWD, path); }
 int renameat2(int folder, const char *path, int other, const char *second, unsigned flags) {
     VIEW(path); VIEW(second);
