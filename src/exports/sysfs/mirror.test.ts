@@ -120,6 +120,24 @@ describe('the mirror of sysfs', () => {
     expect([text('sys/block/dm-0/dm/name'), text('sys/block/dm-0/size')]).toEqual(['b', '32']);
   });
 
+  test('the next device gets the files of the last, and none of its settings', async () => {
+    mirror.refresh();
+    const first = await world.start('a', '0 64 linear 7:3 0');
+    await written();
+    writeFileSync(at('sys/block/dm-0/bdi/read_ahead_kb'), '4096\n');
+    const file = () => statSync(at('sys/block/dm-0/removable')).ino;
+    const before = file();
+    await world.mapper.remove(first);
+    await written();
+    expect(existsSync(at('sys/devices/virtual/block/dm-0'))).toBe(false);
+    await world.start('b', '0 64 zero');
+    await written();
+    expect(file()).toBe(before);
+    expect(text('sys/block/dm-0/bdi/read_ahead_kb')).toBe('128');
+    expect(text('sys/block/dm-0/dm/name')).toBe('b');
+    expect(readdirSync(at('sys/block/dm-0/slaves'))).toEqual([]);
+  });
+
   test('takes away the node of a device that is gone, and no other', async () => {
     mirror.refresh();
     const device = await world.start('a', '0 64 zero');

@@ -8,7 +8,7 @@
  * Changes are noted at once and written before the answer to the request that made them can go out.
  */
 
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MappedDevice } from '../../core/mapped-device.ts';
 import type { Mapper } from '../../core/mapper.ts';
@@ -17,7 +17,7 @@ import { deviceAttributes, deviceSettings, queueAttributes } from './attributes.
 import { type HostDevice, listHostDevices } from './host-devices.ts';
 import { Relations } from './relations.ts';
 import { removeNode } from './remove-node.ts';
-import { FileTree } from './tree.ts';
+import { FileTree, type Folder, removeFile } from './tree.ts';
 
 const VIRTUAL = 'devices/virtual/block';
 const HOST = 'devices/host';
@@ -42,7 +42,9 @@ export class SysfsMirror {
   /** Devices whose files may be behind. */
   readonly #changed = new Set<MappedDevice>();
   /** Devices that have files, by operand. */
-  readonly #present = new Map<string, MappedDevice>();
+  readonly #present = new Map<string, { device: MappedDevice; folder: Folder }>();
+  /** Host devices that have a folder, because one of ours stands on them; by number. */
+  readonly #held = new Set<string>();
   /** By number. */
   #host = new Map<string, HostDevice>();
   #flushing = false;
@@ -76,8 +78,10 @@ export class SysfsMirror {
     const note = (device: MappedDevice) => this.#note(device);
     this.#tree.reset();
     for (const folder of [VIRTUAL, HOST, 'block', 'class/block', 'dev/block']) {
-      this.#tree.folder(folder);
+      this.#tree.top.make(folder);
     }
+    this.#present.clear();
+    this.#held.clear();
     this.#removeNodes();
     const { mapper } = this.#options;
     this.#unobserve = mapper.observe({
@@ -93,7 +97,7 @@ export class SysfsMirror {
   #removeNodes(): void {
     mkdirSync(join(this.#nodes, 'mapper'), { recursive: true });
     for (const name of readdirSync(this.#nodes)) {
-      if (/^dm-\d+$/.test(name)) rmSync(join(this.#nodes, name));
+      if (/^dm-\d+$/.test(name)) removeFile(join(this.#nodes, name));
     }
   }
 
@@ -134,34 +138,41 @@ export class SysfsMirror {
   }
 
   #write(device: MappedDevice): void {
-    const folder = folderOf(device);
-    if (this.#present.get(device.operand) !== device) this.#create(device, folder);
-    this.#tree.files(folder, deviceAttributes(device));
+    const present = this.#present.get(device.operand);
+    const folder = present?.device === device ? present.folder : this.#create(device);
+    folder.files(deviceAttributes(device));
     const { key, texts } = queueAttributes(device.limits);
-    this.#tree.files(`${QUEUES}/${key}`, texts);
-    this.#tree.link(`${folder}/queue`, `../../../queues/${key}`);
+    this.#tree.top.files(prefixed(`${QUEUES}/${key}`, texts));
+    folder.link('queue', `../../../queues/${key}`);
   }
 
-  #create(device: MappedDevice, folder: string): void {
+  #create(device: MappedDevice): Folder {
     const name = nameOf(device);
-    this.#present.set(device.operand, device);
-    this.#tree.files(folder, deviceSettings());
-    this.#tree.folder(`${folder}/holders`);
-    this.#tree.link(`${folder}/subsystem`, '../../../../class/block');
-    this.#tree.link(`block/${name}`, `../${folder}`);
-    this.#tree.link(`class/block/${name}`, `../../${folder}`);
-    this.#tree.link(`dev/block/${device.operand}`, `../../${folder}`);
+    const path = `${VIRTUAL}/${name}`;
+    const folder = this.#tree.take(path);
+    this.#present.set(device.operand, { device, folder });
+    folder.files(deviceSettings());
+    // From now on programs may write them.
+    folder.forget(deviceSettings().keys());
+    folder.links('holders', new Map());
+    folder.link('subsystem', '../../../../class/block');
+    const { top } = this.#tree;
+    top.link(`block/${name}`, `../${path}`);
+    top.link(`class/block/${name}`, `../../${path}`);
+    top.link(`dev/block/${device.operand}`, `../../${path}`);
     writeMarker(join(this.#nodes, name), 'b', device.number);
+    return folder;
   }
 
   #remove(device: MappedDevice): void {
-    if (this.#present.get(device.operand) !== device) return;
+    const present = this.#present.get(device.operand);
+    if (present?.device !== device) return;
     this.#present.delete(device.operand);
     const name = nameOf(device);
     const links = [`block/${name}`, `class/block/${name}`, `dev/block/${device.operand}`];
-    for (const path of links) this.#tree.unlink(path);
-    this.#tree.remove(folderOf(device));
-    rmSync(join(this.#nodes, name), { force: true });
+    for (const path of links) this.#tree.top.unlink(path);
+    this.#tree.giveBack(present.folder);
+    removeFile(join(this.#nodes, name));
     for (const folder of ['/dev', this.#nodes]) {
       removeNode(join(folder, 'mapper', device.name), device.number);
     }
@@ -174,14 +185,13 @@ export class SysfsMirror {
       if (below instanceof MappedDevice) slaves.set(nameOf(below), `../../${nameOf(below)}`);
       else if (host) slaves.set(host.name, host.path);
     }
-    this.#tree.links(`${folderOf(device)}/slaves`, slaves);
+    this.#present.get(device.operand)?.folder.links('slaves', slaves);
   }
 
   #writeHolders(operand: string): void {
     const host = this.#host.get(operand);
     if (host) this.#writeHost(host);
-    const device = this.#present.get(operand);
-    if (device) this.#tree.links(`${folderOf(device)}/holders`, this.#holders(operand, '../../'));
+    this.#present.get(operand)?.folder.links('holders', this.#holders(operand, '../../'));
   }
 
   #holders(operand: string, folder: string): Map<string, string> {
@@ -193,23 +203,29 @@ export class SysfsMirror {
     const isHeld = this.#relations.isHeld(host.number);
     if (isHeld) this.#writeHeldHost(host);
     const target = (up: string) => (isHeld ? `${up}${HOST}/${host.name}` : host.path);
-    if (host.isWholeDisk) this.#tree.link(`block/${host.name}`, target('../'));
-    this.#tree.link(`class/block/${host.name}`, target('../../'));
-    this.#tree.link(`dev/block/${host.number}`, target('../../'));
+    const { top } = this.#tree;
+    if (host.isWholeDisk) top.link(`block/${host.name}`, target('../'));
+    top.link(`class/block/${host.name}`, target('../../'));
+    top.link(`dev/block/${host.number}`, target('../../'));
   }
 
   #unlinkHost(host: HostDevice): void {
     const links = [`block/${host.name}`, `class/block/${host.name}`, `dev/block/${host.number}`];
-    for (const path of links) this.#tree.unlink(path);
+    for (const path of links) this.#tree.top.unlink(path);
+    this.#held.delete(host.number);
   }
 
   /** Everything is as in the real folder, but for the holders. */
   #writeHeldHost(host: HostDevice): void {
     const folder = `${HOST}/${host.name}`;
-    for (const name of readdirSync(host.path)) {
-      if (name !== 'holders') this.#tree.link(`${folder}/${name}`, join(host.path, name));
+    const { top } = this.#tree;
+    if (!this.#held.has(host.number)) {
+      this.#held.add(host.number);
+      for (const name of readdirSync(host.path)) {
+        if (name !== 'holders') top.link(`${folder}/${name}`, join(host.path, name));
+      }
     }
-    this.#tree.links(`${folder}/holders`, this.#holders(host.number, '../../../virtual/block/'));
+    top.links(`${folder}/holders`, this.#holders(host.number, '../../../virtual/block/'));
   }
 }
 
@@ -217,6 +233,6 @@ function nameOf(device: MappedDevice): string {
   return `dm-${device.number.minor}`;
 }
 
-function folderOf(device: MappedDevice): string {
-  return `${VIRTUAL}/${nameOf(device)}`;
+function prefixed(folder: string, texts: ReadonlyMap<string, string>): Map<string, string> {
+  return new Map([...texts].map(([name, text]) => [`${folder}/${name}`, text]));
 }

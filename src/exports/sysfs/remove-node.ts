@@ -1,15 +1,16 @@
 /** Nodes of devices that went away by other hands than libdevmapper's, which takes its own away. */
 
-import { lstatSync, rmSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import type { DeviceNumber } from '../../core/device.ts';
 import { readMarker } from '../../devices/marker.ts';
 import { deviceNumberOf } from '../../devices/node-number.ts';
+import { removeFile } from './tree.ts';
 
 /** Removes the node, or the marker file, of exactly this device; anything else at `path` stays. */
 export function removeNode(path: string, { major, minor }: DeviceNumber): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   const found = stats && numberAt(path, stats);
-  if (found?.major === major && found.minor === minor) rmSync(path);
+  if (found?.major === major && found.minor === minor) removeFile(path);
 }
 
 function numberAt(path: string, stats: Stats): DeviceNumber | null {
