@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { lockOfInode } from './devices-command.ts';
+import { printable, shownName } from './dmsetup/mangle.ts';
 
 const locks = `1: OFDLCK ADVISORY  READ -1 08:01:77 100 101
 2: OFDLCK ADVISORY  READ -1 08:01:77 201 201
@@ -17,4 +18,14 @@ test.each([
   [7, 'none'],
 ])('the lock on inode %i is %s', (inode, lock) => {
   expect(lockOfInode(locks, inode)).toBe(lock);
+});
+
+test.each([
+  ['plain', 'plain'],
+  ['a\\x20b', 'a b'],
+  ['a b', 'a b'],
+  ['\u001b[31m', '?[31m'],
+  ['a\\x5cx20b', 'a\\x5cx20b'],
+])('one odd name does not keep a list from the others: %j', (name, shown) => {
+  expect(printable(shownName(name))).toBe(shown);
 });

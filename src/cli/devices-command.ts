@@ -8,7 +8,7 @@ import type { DeviceDetails, DevicesAnswer, LeafDetails } from '../daemon/device
 import { addDmsetupCommand, type CommandHost, type Invocation } from './dmsetup/command.ts';
 import { withClient } from './dmsetup/connect.ts';
 import { commandFailed, request } from './dmsetup/failure.ts';
-import { unmangle } from './dmsetup/mangle.ts';
+import { printable, shownName } from './dmsetup/mangle.ts';
 import { NO_DEVICES, print, printJson } from './dmsetup/print.ts';
 import type { Field, FieldGroup, FieldType, FieldValue } from './report/field.ts';
 import { Report, type ReportOptions } from './report/report.ts';
@@ -124,7 +124,7 @@ const FIELDS: readonly Field<Row>[] = LINES.map(
 );
 
 function nameOf(row: Row): string {
-  return row.kind === 'mapped' ? unmangle(row.device.name, 'name', 'auto') : row.device.operand;
+  return printable(row.kind === 'mapped' ? shownName(row.device.name) : row.device.operand);
 }
 
 function sizeOf({ device: { sizeSectors } }: Row): FieldValue {
@@ -155,7 +155,10 @@ async function printDevices({ options }: Invocation): Promise<void> {
   if (report.helped) return;
   const { devices, leaves } = await withClient(options, readDevices);
   if (options.json) {
-    printJson({ devices, leaves: leaves.map((leaf) => ({ ...leaf, lock: lockOf(leaf) })) });
+    printJson({
+      devices: devices.map((device) => ({ ...device, name: shownName(device.name) })),
+      leaves: leaves.map((leaf) => ({ ...leaf, lock: lockOf(leaf) })),
+    });
     return;
   }
   for (const device of devices) report.add({ kind: 'mapped', device });

@@ -3,7 +3,7 @@
 import { formatBytes, sectorsToBytes } from '../base/units.ts';
 import type { DeviceNumber } from '../core/device.ts';
 import type { DevicesAnswer } from '../daemon/devices-method.ts';
-import { unmangle } from './dmsetup/mangle.ts';
+import { printable, shownName } from './dmsetup/mangle.ts';
 import { buildTree, type TreeNode } from './dmsetup/tree.ts';
 import { drawTree, SYMBOLS } from './dmsetup/tree-text.ts';
 import type { Style } from './style.ts';
@@ -77,18 +77,9 @@ function deviceLines(answer: DevicesAnswer, rates: ReadonlyMap<string, Rates>): 
   });
 }
 
-function shownName(name: string): string {
-  return unmangle(name, 'name', 'auto');
-}
-
 function parseNumber(text: string): DeviceNumber {
   const [major = 0, minor = 0] = text.split(':').map(Number);
   return { major, minor };
-}
-
-/** Names and paths may hold anything, also what a terminal would obey. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?');
 }
 
 function cellsOf(rates: Rates, sizeSectors: number): string[] {

@@ -81,12 +81,14 @@ describe('start, status and stop', () => {
     expect(systemClock.nowMs() - startMs).toBeLessThan(8000);
   });
 
-  test('status tells in words what services do', async () => {
+  test('status tells in words what services do, and no core file would have keys', async () => {
     await using world = new DaemonWorld();
     await world.run('daemon', 'start');
     await using client = await world.client();
     await client.daemon('sysfs');
     const { stdout } = await world.run('daemon', 'status');
+    const filter = readFileSync(`/proc/${world.pid()}/coredump_filter`, 'utf8');
+    expect(Number.parseInt(filter, 16), 'memory that a core file has').toBe(0);
     expect(stdout).toMatch(/^sysfs: +in .*\/state\/sys$/m);
     expect(stdout).not.toContain('{');
     await client.daemon('stop', { force: true });

@@ -112,3 +112,14 @@ function decode(text: string): string {
 export function isMangledTwice(text: string): boolean {
   return MANGLED_TWICE.test(text);
 }
+
+/** For lists of our own, which one odd name shall not keep from all others: as it is, where `unmangle` refuses it. */
+export function shownName(name: string): string {
+  const isShowable = isPlain(name) || !(MANGLED_TWICE.test(name) || inspect(name).needsMangling);
+  return isShowable ? decode(name) : name;
+}
+
+/** Without what a terminal would obey. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '?');
+}

@@ -35,7 +35,7 @@ function openSocket(path: string): Promise<Socket> {
     const socket = connect({ path });
     const fail = (error: NodeJS.ErrnoException) => {
       const code = errnoName(errnoOf(error)) as ErrnoName;
-      const reason = `Cannot connect to ${path}: ${error.code ?? error.message}`;
+      const reason = `Cannot connect to ${path}: ${words(error)}`;
       reject(new DmError(code, reason, { cause: error }));
     };
     socket.once('error', fail);
@@ -44,6 +44,11 @@ function openSocket(path: string): Promise<Socket> {
       resolve(socket);
     });
   });
+}
+
+function words(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EACCES') return 'EACCES; the daemon there is for its own user alone';
+  return error.code ?? error.message;
 }
 
 class SocketTransport implements Transport {
