@@ -5,9 +5,10 @@ import { DmError } from '../../base/errors.ts';
 
 /** The bytes before the first NUL of `bytes` in [start, end); without a NUL, all of them. */
 export function readText(bytes: Buffer, start: number, end: number, what: string): string {
+  // Most fields are empty.
+  if (start >= end || bytes[start] === 0) return '';
   const nul = bytes.subarray(start, end).indexOf(0);
   const text = bytes.subarray(start, nul === -1 ? end : start + nul);
-  if (text.length === 0) return '';
   if (!isUtf8(text)) {
     throw new DmError('EINVAL', `Cannot read the ${what}: expected UTF-8, got ${describe(text)}`);
   }

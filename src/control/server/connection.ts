@@ -170,18 +170,17 @@ export class ControlConnection {
       this.#requestEnded();
       return;
     }
-    const pieces = encodeReply({ ...reply, reason: wantsReason ? reply.reason : '' });
-    const totalBytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
-    const output = totalBytes <= GATHERED_BYTES ? [Buffer.concat(pieces, totalBytes)] : pieces;
+    const output = gather(encodeReply(wantsReason ? reply : { ...reply, reason: '' }));
     const sent = () => {
-      for (const piece of [...output, reply.buffer]) piece.fill(0);
+      for (const piece of output) piece.fill(0);
+      reply.buffer.fill(0);
       this.#requestEnded();
     };
-    this.#stream.cork();
+    if (output.length > 1) this.#stream.cork();
     output.forEach((piece, index) => {
       this.#stream.write(piece, index === output.length - 1 ? sent : undefined);
     });
-    this.#stream.uncork();
+    if (output.length > 1) this.#stream.uncork();
     this.#watchProgress(this.#stream.writableLength > 0, 'a reply that is not taken');
   }
 
@@ -252,4 +251,10 @@ export class ControlConnection {
     this.#options.handler.closed();
     this.#resolveEnded(this.#reason);
   }
+}
+
+/** A small reply is one piece: one system call, one packet. */
+function gather(pieces: Uint8Array[]): Uint8Array[] {
+  const totalBytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+  return totalBytes <= GATHERED_BYTES ? [Buffer.concat(pieces, totalBytes)] : pieces;
 }
