@@ -1,6 +1,10 @@
 /** `devmapper exec` and `devmapper shell`: unmodified programs on mapped devices. */
 
 import type { Command } from 'commander';
+import type { ExecOptions } from '../exec/index.ts';
+import { ProgramError } from '../exec/program-error.ts';
+import { CommandError } from './failure.ts';
+import { packageVersion } from './version.ts';
 
 const EXEC_EXAMPLES = `
 Examples:
@@ -30,8 +34,7 @@ export function addExecCommand(program: Command): void {
     .passThroughOptions()
     .addHelpText('after', EXEC_EXAMPLES)
     .action(async ([name, ...words]: string[], options: ExecuteOptions) => {
-      const { execute } = await import('../exec/index.ts');
-      process.exitCode = await execute(name ?? '', words, { ...options, warn });
+      await run(name ?? '', words, options);
     });
 }
 
@@ -42,11 +45,24 @@ export function addShellCommand(program: Command): void {
     .option('--private', 'keep nodes in a private /dev, as for users who may not make any')
     .addHelpText('after', SHELL_EXAMPLES)
     .action(async (options: ExecuteOptions) => {
-      const { execute } = await import('../exec/index.ts');
       const { shellWords } = await import('../exec/shell.ts');
       const [shell, words, environment] = shellWords(process.env);
-      process.exitCode = await execute(shell, words, { ...options, environment, warn });
+      await run(shell, words, { ...options, environment });
     });
+}
+
+async function run(
+  name: string,
+  words: string[],
+  options: Omit<ExecOptions, 'version' | 'warn'>,
+): Promise<void> {
+  const { execute } = await import('../exec/index.ts');
+  try {
+    process.exitCode = await execute(name, words, { ...options, version: packageVersion(), warn });
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    throw new CommandError(error.message, { status: error.status, cause: error });
+  }
 }
 
 function warn(message: string): void {

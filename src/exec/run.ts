@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { DmError } from '../base/errors.ts';
+import { ProgramError } from './program-error.ts';
 
 /** Passed on to the program; the terminal sends its own (^C, ^\, ^Z) to the whole group already. */
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'];
@@ -42,7 +42,8 @@ function passSignals(child: ChildProcess): () => void {
 function ended(child: ChildProcess, program: string): Promise<number> {
   return new Promise((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
-      reject(new DmError('ENOENT', `Cannot run ${program}: ${error.code ?? error.message}`));
+      const code = error.code === 'ENOENT' ? 'ENOENT' : 'EACCES';
+      reject(new ProgramError(code, `Cannot run ${program}: ${error.code ?? error.message}`));
     });
     child.on('exit', (status, signal) => {
       resolve(status ?? SIGNAL_STATUS + constants.signals[signal ?? 'SIGKILL']);

@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { shellWords } from './shell.ts';
 import { worldEnvironment } from './world.ts';
 
-const world = { folder: '/run/d', mapped: { major: 252, devices: [] }, view: 'nodes' as const };
+const world = {
+  folder: '/run/d',
+  mapped: { major: 252, devices: [], nodes: true },
+  view: 'nodes' as const,
+};
 
 describe('the environment of a program', () => {
   test('names the daemon and the library', () => {

@@ -26,6 +26,8 @@ export type View = 'nodes' | 'private';
 export interface MappedDevices {
   major: number;
   devices: readonly { name: string; minor: number }[];
+  /** Nodes in /dev/mapper may be this daemon's. */
+  nodes: boolean;
 }
 
 export interface WorldOptions {
@@ -37,6 +39,14 @@ export interface WorldOptions {
 }
 
 const CONTROL: DeviceNumber = { major: 10, minor: 236 };
+
+/** A kernel with a device mapper of its own: /dev/mapper is its. */
+const KERNEL_MAPPER = '/sys/class/misc/device-mapper';
+
+/** Whether this process may be allowed nodes in the machine's own /dev/mapper, and would not meet others' there. */
+export function mayWantNodes(kernelMapper = KERNEL_MAPPER): boolean {
+  return process.getuid?.() === 0 && !existsSync(kernelMapper);
+}
 
 /** Whether mknod(2) of a device of ours works; in most containers it does not. */
 export function canMakeNodes(folder: string, major: number): boolean {

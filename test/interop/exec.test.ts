@@ -172,8 +172,11 @@ describeUnless(obstacle)('devmapper exec', { timeout: 60_000 }, () => {
     expect((await world.devmapper('exec', 'sh', '-c', 'exit 7')).status).toBe(7);
     expect((await world.devmapper('exec', 'sh', '-c', 'kill -TERM $$')).status).toBe(143);
     const missing = await world.devmapper('exec', 'no-such-program');
-    expect(missing.status).toBe(1);
+    expect(missing.status).toBe(127);
     expect(missing.stderr).toContain('there is no such program');
+    const image = await world.devmapper('exec', '/etc/passwd');
+    expect(image.status).toBe(126);
+    expect(image.stderr).toContain('Cannot run /etc/passwd: it is not an executable file');
   });
 
   test('a wait is interrupted by a signal', async () => {
