@@ -1,5 +1,5 @@
 /**
- * `sysfs`: from now on $DEVMAPPER_DIR/sys shows what /sys would show if our devices were in it; asked again, it looks for new
+ * `sysfs {"nodes"?: boolean}`: from now on $DEVMAPPER_DIR/sys shows what /sys would show if our devices were in it; asked again, it looks for new
  * devices of the host. `proc {"path": string}`: a file of /proc with our devices in it.
  */
 
@@ -16,18 +16,24 @@ import {
   rewritePartitions,
 } from '../exports/sysfs/proc-tables.ts';
 import type { Daemon, DaemonService } from './daemon.ts';
-import { type DaemonMethod, stringParam } from './methods.ts';
+import { type InstanceLock, tryLock } from './instance-lock.ts';
+import { booleanParam, type DaemonMethod, stringParam } from './methods.ts';
+
+/** Held by the daemon whose nodes are in /dev/mapper. Not in its folder, because every daemon of the machine asks for it. */
+const NODES_LOCK = '/run/devmapper-nodes.lock';
 
 class SysfsService implements DaemonService {
   readonly name = 'sysfs';
   readonly #mirror: SysfsMirror;
   readonly #folder: string;
+  #nodesLock: InstanceLock | null = null;
 
   constructor(daemon: Daemon) {
     this.#folder = join(daemon.paths.folder, 'sys');
     this.#mirror = new SysfsMirror({
       mapper: daemon.mapper.engine,
       folder: daemon.paths.folder,
+      ownsNodes: () => this.#nodesLock !== null,
       onTrouble: (reason) => daemon.log.warn(reason),
     });
   }
@@ -36,27 +42,36 @@ class SysfsService implements DaemonService {
     this.#mirror.refresh();
   }
 
+  /** Whether nodes in /dev/mapper are this daemon's. They are one daemon's at a time: a number means one device only. */
+  claimNodes(): boolean {
+    this.#nodesLock ??= tryLock(NODES_LOCK);
+    return this.#nodesLock !== null;
+  }
+
   describe(): unknown {
     return { folder: this.#folder };
   }
 
   close(): Promise<void> {
     this.#mirror.close();
+    this.#nodesLock?.release();
+    this.#nodesLock = null;
     return Promise.resolve();
   }
 }
 
-/** Answers the major number of mapped devices, which nodes for them need, and every device, for whoever makes nodes. */
-export const sysfsMethod: DaemonMethod = (_params, { daemon }) => {
+/** Answers the major number of mapped devices, which nodes for them need, and every device, for whoever makes nodes; and whether nodes, if wanted, may be in /dev/mapper. */
+export const sysfsMethod: DaemonMethod = (params, { daemon }) => {
   let service = daemon.services.find((each) => each instanceof SysfsService);
   if (service === undefined) {
     service = new SysfsService(daemon);
     daemon.addService(service);
   }
+  const nodes = booleanParam(params, 'nodes') && service.claimNodes();
   service.refresh();
   const { engine } = daemon.mapper;
   const devices = engine.list().map(({ name, number }) => ({ name, minor: number.minor }));
-  return { major: engine.major, devices };
+  return { major: engine.major, devices, nodes };
 };
 
 /** Answers the text itself, for a client in C. */

@@ -17,6 +17,7 @@ import { deviceAttributes, deviceSettings, queueAttributes } from './attributes.
 import { type HostDevice, listHostDevices } from './host-devices.ts';
 import { Relations } from './relations.ts';
 import { removeNode } from './remove-node.ts';
+import { removeStaleNodes } from './stale-nodes.ts';
 import { FileTree, type Folder, removeFile } from './tree.ts';
 
 const VIRTUAL = 'devices/virtual/block';
@@ -30,6 +31,8 @@ export interface SysfsMirrorOptions {
   folder: string;
   /** The real one, or what a test has in its place. */
   sysfs?: string;
+  /** Whether nodes in the machine's own /dev/mapper are this daemon's; else they are others', whatever they look like. */
+  ownsNodes?: () => boolean;
   /** A write that failed, in words: the mirror is behind. */
   onTrouble?: (reason: string) => void;
 }
@@ -64,6 +67,9 @@ export class SysfsMirror {
     for (const host of before.values()) if (!this.#host.has(host.number)) this.#unlinkHost(host);
     for (const host of this.#host.values()) this.#writeHost(host);
     this.#flush();
+    const { mapper } = this.#options;
+    const names = new Map(mapper.list().map(({ name, number }) => [number.minor, name]));
+    this.#removeStaleNodes((minor) => names.get(minor));
   }
 
   close(): void {
@@ -72,6 +78,7 @@ export class SysfsMirror {
     this.#unobserve = null;
     this.#tree.reset();
     this.#removeNodes();
+    this.#removeStaleNodes(() => undefined);
   }
 
   #start(): void {
@@ -99,6 +106,17 @@ export class SysfsMirror {
     for (const name of readdirSync(this.#nodes)) {
       if (/^dm-\d+$/.test(name)) removeFile(join(this.#nodes, name));
     }
+  }
+
+  /** Where libdevmapper and `exec` make nodes. */
+  #nodeFolders(): string[] {
+    const own = join(this.#nodes, 'mapper');
+    return this.#options.ownsNodes?.() ? [own, '/dev/mapper'] : [own];
+  }
+
+  #removeStaleNodes(nameOf: (minor: number) => string | undefined): void {
+    const { major } = this.#options.mapper;
+    for (const folder of this.#nodeFolders()) removeStaleNodes({ folder, major, nameOf });
   }
 
   #note(device: MappedDevice): void {
@@ -173,8 +191,8 @@ export class SysfsMirror {
     for (const path of links) this.#tree.top.unlink(path);
     this.#tree.giveBack(present.folder);
     removeFile(join(this.#nodes, name));
-    for (const folder of ['/dev', this.#nodes]) {
-      removeNode(join(folder, 'mapper', device.name), device.number);
+    for (const folder of this.#nodeFolders()) {
+      removeNode(join(folder, device.name), device.number);
     }
   }
 

@@ -9,10 +9,11 @@ import { removeFile } from './tree.ts';
 /** Removes the node, or the marker file, of exactly this device; anything else at `path` stays. */
 export function removeNode(path: string, { major, minor }: DeviceNumber): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  const found = stats && numberAt(path, stats);
+  const found = stats && nodeNumber(path, stats);
   if (found?.major === major && found.minor === minor) removeFile(path);
 }
 
-function numberAt(path: string, stats: Stats): DeviceNumber | null {
+/** Of a node, or of the marker file of one; null: it is neither. */
+export function nodeNumber(path: string, stats: Stats): DeviceNumber | null {
   return stats.isBlockDevice() ? deviceNumberOf(stats.rdev) : readMarker(path, stats);
 }
