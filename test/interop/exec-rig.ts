@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findTool, toolEnvironment } from '../../src/testing/tools.ts';
+import { asNobody, NOBODY } from './nobody.ts';
 import type { RunResult } from './serve-process.ts';
 
 const program = fileURLToPath(new URL('../../bin/devmapper', import.meta.url));
-const NOBODY = 65534;
 
 /** Why `exec` cannot be tested here; null: it can. */
 export function execObstacle(): string | null {
@@ -38,7 +38,7 @@ export function openWorld({ user = 'root', words = [] }: WorldOptions = {}): Exe
   const folder = mkdtempSync(join(tmpdir(), 'devmapper-exec-'));
   chmodSync(folder, 0o755);
   if (user === 'nobody') chownSync(folder, NOBODY, NOBODY);
-  const identity = user === 'nobody' ? { uid: NOBODY, gid: NOBODY } : {};
+  const identity = user === 'nobody' ? asNobody() : [];
   const devmapper = (...all: string[]) =>
     new Promise<RunResult>((resolve) => {
       const environment = {
@@ -48,8 +48,9 @@ export function openWorld({ user = 'root', words = [] }: WorldOptions = {}): Exe
         HOME: folder,
         LVM_SUPPRESS_FD_WARNINGS: '1',
       };
-      const options = { env: environment, cwd: folder, timeout: 60_000, ...identity };
-      execFile(process.execPath, [program, ...all], options, (error, stdout, stderr) => {
+      const options = { env: environment, cwd: folder, timeout: 60_000 };
+      const [file = '', ...rest] = [...identity, process.execPath, program, ...all];
+      execFile(file, rest, options, (error, stdout, stderr) => {
         const status = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
         resolve({ status, stdout, stderr });
       });

@@ -12,6 +12,7 @@ import { FuseExport } from '../../src/exports/fuse/fuse-export.ts';
 import { recoverStaleMount } from '../../src/exports/fuse/mount.ts';
 import { describeUnless, missingTools, toolEnvironment } from '../../src/testing/tools.ts';
 import { FuseFixture, fuseObstacle } from './fuse-fixture.ts';
+import { asNobody } from './nobody.ts';
 import { run, succeed } from './serve-process.ts';
 
 const MIB = 1024 * 1024;
@@ -47,8 +48,7 @@ class DaemonFixture implements AsyncDisposable {
 
   constructor(options: { asNobody?: boolean } = {}) {
     chmodSync(this.folder, 0o777);
-    const identity = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
-    this.#prefix = options.asNobody ? ['setpriv', ...identity] : [];
+    this.#prefix = options.asNobody ? asNobody() : [];
   }
 
   #words(words: readonly string[]): [string, string[]] {
@@ -265,15 +265,15 @@ describeUnless(userObstacle)('an ordinary user', () => {
     await using fixture = new DaemonFixture({ asNobody: true });
     const daemon = await fixture.daemon('--fuse');
     await fixture.devmapper('create', 'disk', '--table', '0 2048 linear mem:1M 0');
-    const asNobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const [setpriv = '', ...identity] = asNobody();
     const script = `echo hello | dd of=${fixture.mount}/disk conv=notrunc && head -c 5 ${fixture.mount}/disk`;
-    expect(await succeed('setpriv', ...asNobody, 'sh', '-c', script)).toBe('hello');
+    expect(await succeed(setpriv, ...identity, 'sh', '-c', script)).toBe('hello');
     const killed = exited(daemon);
     daemon.kill('SIGKILL');
     await killed;
     expect(isMounted(fixture.mount)).toBe(true);
     await fixture.daemon('--fuse');
-    expect(await succeed('setpriv', ...asNobody, 'ls', fixture.mount)).toBe('');
+    expect(await succeed(setpriv, ...identity, 'ls', fixture.mount)).toBe('');
     await fixture.devmapper('umount');
     expect(isMounted(fixture.mount)).toBe(false);
     expect(existsSync(fixture.mount)).toBe(true);
