@@ -6,7 +6,7 @@ import { Mapper } from '../core/mapper.ts';
 import { parseTable } from '../core/table-text.ts';
 import { createTargetRegistry } from '../core/target.ts';
 import { targets } from '../targets/index.ts';
-import { findMappedPath, withoutLinks } from './mapped-path.ts';
+import { findMappedPath, mountPlaces, withoutLinks } from './mapped-path.ts';
 import { writeMarker } from './marker.ts';
 import { DeviceStore } from './store.ts';
 
@@ -49,6 +49,30 @@ describe('paths that lead to mapped devices', () => {
       const mountFolder = withoutLinks(join(folder, state, 'mapper'));
       expect(findMappedPath(join(folder, path), mountFolder)).toEqual(expected);
     }
+  });
+
+  test('wherever the mount or a file of it is mounted once more', () => {
+    const mountinfo = [
+      '20 1 8:1 / / rw - ext4 /dev/sda1 rw',
+      `44 20 8:1 /elsewhere ${mount} rw - ext4 /dev/sda1 rw`,
+      `45 20 0:41 / ${mount} rw,nosuid - fuse.devmapper devmapper rw`,
+      `46 20 0:41 / ${folder}/co\\040py rw,nosuid shared:1 - fuse.devmapper devmapper rw`,
+      `47 20 0:41 /x ${folder}/one rw,nosuid - fuse.devmapper devmapper rw`,
+      `48 20 0:42 / ${folder}/deep rw,nosuid - fuse.devmapper devmapper rw`,
+      '',
+    ].join('\n');
+    const places = mountPlaces(mount, mountinfo);
+    const find = (path: string) => findMappedPath(join(folder, path), mount, places);
+    expect(find('co py/x')).toEqual({ name: 'x' });
+    expect(find('one')).toEqual({ name: 'x' });
+    expect(find('state/mapper/x')).toEqual({ name: 'x' });
+    expect(find('image')).toBeUndefined();
+    expect([...places.keys()].sort()).toEqual([`${folder}/co py`, `${folder}/one`, mount].sort());
+  });
+
+  test('a folder where nothing is mounted is no more than that', () => {
+    const mountinfo = '20 1 8:1 / / rw - ext4 /dev/sda1 rw\n';
+    expect([...mountPlaces(mount, mountinfo)]).toEqual([[mount, '']]);
   });
 
   describe('in a table', () => {

@@ -3,7 +3,7 @@
  * FUSE mount. Nothing below the mount is ever touched: this thread may be the one that would have to answer.
  */
 
-import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { MappedReference } from '../core/table.ts';
 import { readMarker } from './marker.ts';
@@ -16,19 +16,51 @@ const HIDDEN_NAME = /^\.node-(\d{1,7})-/;
 
 type Found = { kind: 'mounted'; name: string } | { kind: 'file'; path: string; stats: Stats };
 
+/** Where our mount can be reached: each place with the name in the mount that it shows, '' for all of it. */
+export type MountPlaces = ReadonlyMap<string, string>;
+
+/**
+ * The mount at `mountFolder`, which is as `withoutLinks` gave it, and wherever it, or a file of it, is mounted once more (mount --bind).
+ * `mountinfo` is the kernel's list: to ask the places themselves would be to ask this thread.
+ */
+export function mountPlaces(mountFolder: string, mountinfo = readMountinfo()): MountPlaces {
+  const mounts = mountinfo.split('\n').map((line) => {
+    const [, , device = '', root = '', place = ''] = line.split(' ');
+    const isFuse = line.includes(' - fuse.devmapper ');
+    return { device, isFuse, root: plainText(root), place: plainText(place) };
+  });
+  const ours = mounts.findLast(({ place }) => place === mountFolder);
+  const copies = mounts
+    .filter(({ device, isFuse }) => isFuse && device === ours?.device)
+    .map(({ place, root }) => [place, root.slice(1)] as const);
+  return new Map([...copies, [mountFolder, '']]);
+}
+
+function readMountinfo(): string {
+  return attempt(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '';
+}
+
+/** Spaces and the like are written as three octal digits. */
+function plainText(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number(`0o${digits}`)),
+  );
+}
+
 /** undefined: something else, or nothing at all. `mountFolder` is as `withoutLinks` gave it; null: there is no mount. */
 export function findMappedPath(
   path: string,
   mountFolder: string | null,
+  places: MountPlaces = mountFolder === null ? new Map() : mountPlaces(mountFolder),
 ): MappedReference | undefined {
-  const reference = referenceAt(path, mountFolder);
+  const reference = referenceAt(path, places);
   if (reference || mountFolder === null || !path.startsWith('/dev/')) return reference;
   // Programs under `exec` may have a /dev of their own, beside the mount (see src/exec/preload.c).
-  return referenceAt(join(dirname(mountFolder), path), mountFolder);
+  return referenceAt(join(dirname(mountFolder), path), places);
 }
 
-function referenceAt(path: string, mountFolder: string | null): MappedReference | undefined {
-  const found = followLinks(path, mountFolder);
+function referenceAt(path: string, places: MountPlaces): MappedReference | undefined {
+  const found = followLinks(path, places);
   if (found === null) return undefined;
   if (found.kind === 'mounted') return mountedReference(found.name);
   const { stats } = found;
@@ -47,15 +79,17 @@ export function withoutLinks(mountFolder: string): string | null {
   return attempt(() => join(realpathSync(dirname(mountFolder)), basename(mountFolder)));
 }
 
-function followLinks(path: string, mountFolder: string | null): Found | null {
+function followLinks(path: string, places: MountPlaces): Found | null {
   const pending = path.split('/');
   let current = '/';
   let stats: Stats | null = null;
   let linkCount = 0;
   for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
     const next = step(current, part);
-    if (next === mountFolder) {
-      return { kind: 'mounted', name: pending.filter((rest) => rest !== '').join('/') };
+    const shown = places.get(next);
+    if (shown !== undefined) {
+      const name = [shown, ...pending].filter((rest) => rest !== '').join('/');
+      return { kind: 'mounted', name };
     }
     if (next === current) continue;
     stats = attempt(() => lstatSync(next));
