@@ -39,6 +39,8 @@ export class MappedDevice implements BlockDevice {
   openCount = 0;
   /** Removed as soon as the last opener closes. */
   deferredRemove = false;
+  /** From the first table that was loaded on. Before, as in a kernel, there is nothing to be opened or to be shown in sysfs. */
+  hasDisk = false;
 
   readonly #clock: Clock;
   readonly #mutex = new Mutex();
@@ -213,6 +215,7 @@ export class MappedDevice implements BlockDevice {
       table.checkReplaces(this.#live, this.name);
       const old = this.#inactive;
       this.#inactive = table;
+      this.hasDisk = true;
       this.#changed();
       await old?.close();
     });

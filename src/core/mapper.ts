@@ -12,6 +12,7 @@ import { EventCounter } from './event-counter.ts';
 import { MappedDevice } from './mapped-device.ts';
 import { type MapperListener, MapperListeners } from './mapper-listener.ts';
 import { checkName, checkUuid } from './names.ts';
+import { wholePages } from './read-ahead.ts';
 import { SharedOpens } from './shared-opens.ts';
 import {
   type DeviceOpener,
@@ -139,6 +140,13 @@ export class Mapper {
     this.#globalEvents.raise();
     this.#listeners.created(device);
     return device;
+  }
+
+  /** As BLKRASET: whole pages, until another table is live. */
+  setReadAhead(device: MappedDevice, sectors: number): void {
+    if (device.live === null) return;
+    device.live.readAheadSectors = wholePages(sectors);
+    this.#listeners.changed(device);
   }
 
   /** Loads a table into the device's inactive slot. On failure nothing has changed. */

@@ -68,6 +68,8 @@ export class Table {
   readonly rows: readonly Row[];
   readonly readOnly: boolean;
   readonly sizeSectors: number;
+  /** What somebody asked for (BLKRASET); null: the usual. It goes with the table. */
+  readAheadSectors: number | null = null;
   /** What each operand word of the rows was opened as: a copy of this table elsewhere resolves words with it. */
   readonly operands: ReadonlyMap<string, BlockDevice>;
   /** Each device below once, in the order of first use. */

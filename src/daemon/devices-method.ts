@@ -1,12 +1,10 @@
 /** `devices`: every mapped device with what it carries, and every leaf below them. For `devices`, `watch` and `ls --tree`. */
 
-import { bytesToSectors } from '../base/units.ts';
 import { formatDeviceNumber } from '../core/device.ts';
 import type { MappedDevice } from '../core/mapped-device.ts';
+import { readAheadSectors } from '../core/read-ahead.ts';
 import type { IoCounts } from '../core/statistics.ts';
 import type { DaemonMethod } from './methods.ts';
-
-const LEAST_READ_AHEAD_SECTORS = 256;
 
 export interface DeviceDetails {
   name: string;
@@ -21,8 +19,8 @@ export interface DeviceDetails {
   eventNumber: number;
   liveRowCount: number;
   inactiveTable: boolean;
-  /** What the kernel would set: at least 128 KiB, and twice the optimal I/O size. */
-  readAheadSectors: number;
+  /** null: it never had a table, so in a kernel there would be no disk yet. */
+  readAheadSectors: number | null;
   counters: IoCounts;
   /** Under which NBD clients find it. */
   uris: string[];
@@ -70,10 +68,7 @@ function describe(device: MappedDevice, uris: string[]): DeviceDetails {
     eventNumber: device.eventNumber,
     liveRowCount: live?.rows.length ?? 0,
     inactiveTable: device.inactive !== null,
-    readAheadSectors: Math.max(
-      LEAST_READ_AHEAD_SECTORS,
-      bytesToSectors(2 * device.limits.ioOptBytes),
-    ),
+    readAheadSectors: readAheadSectors(device),
     counters: device.statistics(),
     uris: live === null ? [] : uris,
     dependencies: (live?.devices ?? []).map((below) => formatDeviceNumber(below.number)),

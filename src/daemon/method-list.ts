@@ -5,6 +5,7 @@ import { mountMethod, unmountMethod } from './fuse-method.ts';
 import { keyAddMethod } from './key-method.ts';
 import type { DaemonMethod } from './methods.ts';
 import { pollMethod } from './poll-method.ts';
+import { readAheadMethod } from './read-ahead-method.ts';
 import { statusMethod } from './status-method.ts';
 import { stopMethod } from './stop-method.ts';
 import { procMethod, sysfsMethod } from './sysfs-method.ts';
@@ -15,6 +16,7 @@ export const daemonMethods: Readonly<Record<string, DaemonMethod>> = {
   mount: mountMethod,
   poll: pollMethod,
   proc: procMethod,
+  'read-ahead': readAheadMethod,
   status: statusMethod,
   stop: stopMethod,
   sysfs: sysfsMethod,

@@ -287,10 +287,10 @@ static int change_range(int fd, int mode, const uint64_t *range) {
     return kernel(SYS_fallocate, fd, mode | FALLOC_FL_KEEP_SIZE, start, length);
 }
 static int set_read_ahead(unsigned minor, unsigned long sectors) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/sys/devices/virtual/block/dm-%u/bdi/read_ahead_kb", world.folder, minor);
-    int fd = kernel(SYS_openat, AT_FDCWD, path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0);
-    return fd < 0 ? -1 : (dprintf(fd, "%lu\n", sectors / 2), (int)kernel(SYS_close, fd));
+    char text[128];
+    struct reply reply;
+    int fd = ask_daemon(text, sprintf(text, "{\"method\":\"read-ahead\",\"params\":{\"minor\":%u,\"sectors\":%lu}}", minor, sectors), &reply);
+    return fd < 0 ? fail(EINVAL) : (int)kernel(SYS_close, fd);
 }
 static int block_ioctl(int fd, unsigned minor, uint32_t request, void *argument) {
     int block = attribute(minor, "queue/logical_block_size", 512), value;

@@ -57,7 +57,10 @@ export async function runDmsetupCommand(
   await command.run(invocation);
 }
 
-function wrongOperands({ name, usage }: DmsetupCommand): DmsetupFailure {
+export function wrongOperands({
+  name,
+  usage,
+}: Pick<DmsetupCommand, 'name' | 'usage'>): DmsetupFailure {
   return new DmsetupFailure([
     'Incorrect number of arguments.',
     `  usage: devmapper ${name} ${usage.replace(/\s*\n\s*/g, ' ')}`,

@@ -72,7 +72,9 @@ async function createOne({ operands, options }: Invocation): Promise<void> {
     rows,
     readOnly: readonly,
     ...(uuid !== undefined && { uuid: mangle(uuid, 'UUID', manglingMode(options)) }),
-    ...(major !== undefined && minor !== undefined && { number: { major, minor } }),
+    ...(major !== undefined &&
+      minor !== undefined && { number: { major, minor }, goesByNumber: true }),
+    readAhead: options.readahead,
   };
   const create = async (client: DmClient) => {
     await createDevice(client, device);
@@ -124,6 +126,7 @@ async function createFrom(
     readOnly: readOnly || (options.readonly ?? false),
     ...(uuid !== '' && { uuid: mangle(uuid, 'UUID', manglingMode(options)) }),
     ...(minor !== null && { number: { major: await mappedMajor(client), minor } }),
+    readAhead: options.readahead,
   });
 }
 

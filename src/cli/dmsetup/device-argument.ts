@@ -45,11 +45,19 @@ export async function deviceArgument(
   if (name !== null && devices.some((device) => device.name === mangledName(name, options))) {
     return { name: mangledName(name, options) };
   }
+  const minor = client.backend === 'devmapper' ? minorOfPath(operand) : null;
+  if (minor !== null) {
+    const device = devices.find(({ number }) => number.minor === minor);
+    if (!device) throw commandFailed([`Device ${operand} not found`]);
+    return { name: device.name };
+  }
   const stats = statSync(operand, { throwIfNoEntry: false });
   if (!stats) throw commandFailed([`Device ${operand} not found`]);
   if (!stats.isBlockDevice()) throw commandFailed([`Device ${basename(operand)} not found`]);
-  const { major, minor } = deviceNumber(stats.rdev);
-  const device = devices.find(({ number }) => number.major === major && number.minor === minor);
+  const found = deviceNumber(stats.rdev);
+  const device = devices.find(
+    ({ number }) => number.major === found.major && number.minor === found.minor,
+  );
   if (!device) throw commandFailed([`Device ${basename(operand)} not found`]);
   return { name: device.name };
 }
@@ -67,6 +75,12 @@ function nameInMapperFolder(path: string): string | null {
   const absolute = resolve(path);
   const folder = folders.find((each) => absolute.startsWith(`${each}/`));
   return folder === undefined ? null : absolute.slice(folder.length + 1);
+}
+
+/** Of /dev/dm-N, which is ours as it is in `exec`, whether or not a node is there; null for any other path. */
+function minorOfPath(path: string): number | null {
+  const digits = /\/dm-(\d{1,7})$/.exec(path)?.[1];
+  return digits && resolve(path) === join(nodeFolder(), `dm-${digits}`) ? Number(digits) : null;
 }
 
 function nodeFolder(): string {

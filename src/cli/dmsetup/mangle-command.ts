@@ -1,10 +1,11 @@
 /** `devmapper mangle`. */
 
+import { DmError } from '../../base/errors.ts';
 import type { DeviceSelector, DeviceStatus, DmClient } from '../../control/client/dm-client.ts';
 import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
 import { forEachDevice } from './devices.ts';
-import { commandFailed, DmsetupFailure, request } from './failure.ts';
+import { commandFailed, DmsetupFailure, reasonLine, request } from './failure.ts';
 import { isMangledTwice, type ManglingMode, mangle, manglingMode, unmangle } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
 import { NO_DEVICES, print } from './print.ts';
@@ -52,7 +53,7 @@ async function mangleDevice(
   options: DmsetupOptions,
 ): Promise<string[]> {
   const mode = manglingMode(options);
-  const status = await request('info', device, () => client.status(device));
+  const status = await statusOf(client, device);
   const { name, uuid } = status;
   const problems = problemsOf(status, mode);
   if (problems.length > 0) return problems;
@@ -65,6 +66,16 @@ async function mangleDevice(
   print(`${name}: renaming to ${wanted}\n`);
   await request('rename', { name }, () => client.rename({ name }, wanted));
   return [];
+}
+
+/** dmsetup does not say what failed; ours does in the line below. */
+async function statusOf(client: DmClient, device: DeviceSelector): Promise<DeviceStatus> {
+  try {
+    return await client.status(device);
+  } catch (error) {
+    if (error instanceof DmError) throw commandFailed([reasonLine(error.message)], error);
+    throw error;
+  }
 }
 
 function problemsOf({ name, uuid }: DeviceStatus, mode: ManglingMode): string[] {

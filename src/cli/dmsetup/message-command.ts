@@ -30,13 +30,13 @@ async function message({ operands, options }: Invocation): Promise<void> {
   const named = optionDevice(options);
   const [name, sector, ...words] = named === null ? operands : ['', ...operands];
   if (sector === undefined || !/^\d+$/.test(sector)) throw commandFailed(['Invalid sector.']);
-  if (words.length === 0) throw commandFailed(['No message supplied.']);
+  // As dmsetup: it is sent all the same, and refused.
+  const before = words.length === 0 ? ['No message supplied.'] : [];
   const text = words.join(' ');
   await withClient(options, async (client) => {
     const device = named === null ? await deviceArgument(client, name ?? '', options) : named;
-    const reply = await request('message', device, () =>
-      client.message(device, Number(sector), text),
-    );
+    const send = () => client.message(device, Number(sector), text);
+    const reply = await request('message', device, send, before);
     if (options.json) printJson({ reply });
     else if (reply) print(reply.endsWith('\n') ? reply : `${reply}\n`);
   });

@@ -74,7 +74,7 @@ const TABLE = [
   {
     long: 'readahead',
     value: '[+]sectors|auto|none',
-    purpose: 'accepted; only the kernel has one',
+    purpose: 'what the device tells programs to read ahead',
   },
   { long: 'region', purpose: 'an object a row for each region' },
   { long: 'regions', value: 'list', purpose: 'ids of regions' },

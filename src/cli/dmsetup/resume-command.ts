@@ -3,6 +3,7 @@
 import { changeDevices } from './change.ts';
 import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS } from './command.ts';
 import { suspendFlags } from './flags.ts';
+import { setReadAhead } from './read-ahead.ts';
 
 const HELP = `
 An inactive table becomes the live one; I/O that was held goes on with it.
@@ -31,8 +32,10 @@ export function addResumeCommand(host: CommandHost): void {
     ],
     help: HELP,
     run: (invocation) =>
-      changeDevices(invocation, 'resume', (client, device) =>
-        client.resume(device, suspendFlags(invocation.options)),
-      ),
+      changeDevices(invocation, 'resume', async (client, device) => {
+        const { options } = invocation;
+        const { number } = await client.resume(device, suspendFlags(options));
+        await setReadAhead(client, number, options.readahead);
+      }),
   });
 }

@@ -1,7 +1,13 @@
 /** `devmapper setgeometry`. */
 
 import { DmError } from '../../base/errors.ts';
-import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
+import {
+  addDmsetupCommand,
+  type CommandHost,
+  DEVICE_OPTIONS,
+  type Invocation,
+  wrongOperands,
+} from './command.ts';
 import { withClient } from './connect.ts';
 import { deviceArgument, optionDevice } from './device-argument.ts';
 import { request } from './failure.ts';
@@ -11,10 +17,11 @@ Examples:
   devmapper setgeometry disk 1024 255 63 0    cylinders, heads, sectors of a track, first sector
 `;
 
+const WORDS = { name: 'setgeometry', usage: '<device> <cyl> <head> <sect> <start>' };
+
 export function addSetGeometryCommand(host: CommandHost): void {
   addDmsetupCommand(host, {
-    name: 'setgeometry',
-    usage: '<device> <cyl> <head> <sect> <start>',
+    ...WORDS,
     summary: 'set what a device tells of cylinders, heads and sectors',
     operands: [4, 5],
     options: [...DEVICE_OPTIONS],
@@ -25,6 +32,7 @@ export function addSetGeometryCommand(host: CommandHost): void {
 
 async function setGeometry({ operands, options }: Invocation): Promise<void> {
   const named = operands.length === 4 ? optionDevice(options) : null;
+  if (named === null && operands.length < 5) throw wrongOperands(WORDS);
   const [name, ...numbers] = named === null ? operands : ['', ...operands];
   await withClient(options, async (client) => {
     const device = named ?? (await deviceArgument(client, name ?? '', options));

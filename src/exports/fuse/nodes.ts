@@ -60,10 +60,9 @@ export class NodeTable {
     if (name.length !== HIDDEN_NAME_BYTES) return undefined;
     const minor = HIDDEN_NAME.exec(name)?.[1];
     if (minor === undefined) return undefined;
-    return this.#options.mapper.findNumber({
-      major: this.#options.mapper.major,
-      minor: Number(minor),
-    });
+    const { mapper } = this.#options;
+    const device = mapper.findNumber({ major: mapper.major, minor: Number(minor) });
+    return device?.hasDisk ? device : undefined;
   }
 
   /** Names that lead to the device now: its file and its block device node. */

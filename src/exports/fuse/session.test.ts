@@ -156,6 +156,15 @@ test('follows devices that are renamed and removed', async () => {
   expect(await lookUp(session, hidden.padEnd(160, 'x'))).toBe(0);
 });
 
+test('a device is found by its hidden name from its first table on', async () => {
+  const { world, session } = createRig();
+  const device = world.mapper.create({ name: 'disk' });
+  const hidden = `.node-${device.number.minor}-1-2-`.padEnd(160, '.');
+  expect(await lookUp(session, hidden)).toBe(0);
+  await world.load(device, '0 8 zero');
+  expect(await lookUp(session, hidden)).not.toBe(0);
+});
+
 test('refuses what it does not know, and complains of what is no request', async () => {
   const { session, reports } = createRig();
   expect((await ask(session, encode(4000, 1)))?.errno).toBe(Errno.ENOSYS);

@@ -5,29 +5,41 @@
 
 import type { Limits } from '../../core/limits.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
+import { readAheadSectors } from '../../core/read-ahead.ts';
 
 const KIB_SECTORS = 2;
 /** What the kernel gives a device whose members set no bound. */
 const MAX_REQUEST_KIB = 1280;
-const READ_AHEAD_KIB = 128;
 
 /** By path below the device's folder. Few, because each costs a file; what a program may write is in `deviceSettings`. */
 export function deviceAttributes(device: MappedDevice): Map<string, string> {
   return lines({ ...identity(device), ...flags(device), ...mapped(device) });
 }
 
-/** What `queue` of every device with these limits holds, and a name for it. */
-export function queueAttributes(limits: Limits): { key: string; texts: Map<string, string> } {
-  return { key: Object.values(limits).join('-'), texts: lines(queue(limits)) };
+/** What `queue` of every device with the same limits and read-ahead holds, and a name for it. */
+export function queueAttributes(device: MappedDevice): {
+  key: string;
+  texts: Map<string, string>;
+} {
+  const values = queue(device.limits);
+  const readAhead = readAheadKib(device);
+  return {
+    key: [...Object.values(device.limits), readAhead].join('-'),
+    texts: lines({ ...values, read_ahead_kb: readAhead }),
+  };
 }
 
 function lines(values: Record<string, string | number>): Map<string, string> {
   return new Map(Object.entries(values).map(([path, value]) => [path, `${value}\n`]));
 }
 
-/** Written once, when the device appears: from then on they belong to the programs that change them. */
-export function deviceSettings(): Map<string, string> {
-  return new Map([['bdi/read_ahead_kb', `${READ_AHEAD_KIB}\n`]]);
+/** Written when the daemon's value changes: in between they belong to the programs that write them. */
+export function deviceSettings(device: MappedDevice): Map<string, string> {
+  return lines({ 'bdi/read_ahead_kb': readAheadKib(device) });
+}
+
+function readAheadKib(device: MappedDevice): number {
+  return (readAheadSectors(device) ?? 0) / KIB_SECTORS;
 }
 
 function identity({ number: { major, minor } }: MappedDevice): Record<string, string | number> {
@@ -71,7 +83,6 @@ function queue(limits: Limits): Record<string, string | number> {
     physical_block_size: limits.physicalBlockBytes,
     minimum_io_size: limits.ioMinBytes,
     optimal_io_size: limits.ioOptBytes,
-    read_ahead_kb: READ_AHEAD_KIB,
     max_sectors_kb: maxKib,
     max_hw_sectors_kb: maxKib,
     max_segments: 128,

@@ -92,6 +92,35 @@ describe('the mirror of sysfs', () => {
     expect(text('sys/block/dm-0/bdi/read_ahead_kb')).toBe('4096');
   });
 
+  test('a device has files from its first table on, also when that is cleared', async () => {
+    mirror.refresh();
+    const device = world.mapper.create({ name: 'a' });
+    await written();
+    expect([existsSync(at('sys/block/dm-0')), existsSync(at('dev/dm-0'))]).toEqual([false, false]);
+    await world.load(device, '0 64 zero');
+    await device.clear();
+    await written();
+    expect([existsSync(at('sys/block/dm-0')), existsSync(at('dev/dm-0'))]).toEqual([true, true]);
+  });
+
+  test('shows read-ahead as it was set for one device, in KiB', async () => {
+    mirror.refresh();
+    const device = await world.start('a', '0 64 zero');
+    await world.start('b', '0 64 zero');
+    world.mapper.setReadAhead(device, 1024);
+    await written();
+    const shown = (name: string) =>
+      ['bdi', 'queue'].map((folder) => text(`sys/block/${name}/${folder}/read_ahead_kb`));
+    expect([shown('dm-0'), shown('dm-1')]).toEqual([
+      ['512', '512'],
+      ['128', '128'],
+    ]);
+    await world.load(device, '0 32 zero');
+    await device.resume();
+    await written();
+    expect(shown('dm-0')).toEqual(['128', '128']);
+  });
+
   test('knows who stands on whom, also on devices of the host', async () => {
     mirror.refresh();
     const held = () => readdirSync(at('sys/dev/block/7:3/holders'));

@@ -12,6 +12,7 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MappedDevice } from '../../core/mapped-device.ts';
 import type { Mapper } from '../../core/mapper.ts';
+import { readAheadSectors } from '../../core/read-ahead.ts';
 import { writeMarker } from '../../devices/marker.ts';
 import { deviceAttributes, deviceSettings, queueAttributes } from './attributes.ts';
 import { type HostDevice, listHostDevices } from './host-devices.ts';
@@ -37,6 +38,14 @@ export interface SysfsMirrorOptions {
   onTrouble?: (reason: string) => void;
 }
 
+/** A device that has files. */
+interface Present {
+  device: MappedDevice;
+  folder: Folder;
+  /** As its files said when they were written. */
+  readAheadSectors: number | null;
+}
+
 export class SysfsMirror {
   readonly #options: SysfsMirrorOptions;
   readonly #tree: FileTree;
@@ -45,7 +54,7 @@ export class SysfsMirror {
   /** Devices whose files may be behind. */
   readonly #changed = new Set<MappedDevice>();
   /** Devices that have files, by operand. */
-  readonly #present = new Map<string, { device: MappedDevice; folder: Folder }>();
+  readonly #present = new Map<string, Present>();
   /** Host devices that have a folder, because one of ours stands on them; by number. */
   readonly #held = new Set<string>();
   /** By number. */
@@ -145,7 +154,7 @@ export class SysfsMirror {
     this.#changed.clear();
     const relatives = new Set<string>();
     for (const device of changed) {
-      const isThere = this.#options.mapper.findNumber(device.number) === device;
+      const isThere = device.hasDisk && this.#options.mapper.findNumber(device.number) === device;
       if (isThere) this.#write(device);
       else this.#remove(device);
       const others = isThere ? this.#relations.update(device) : this.#relations.remove(device);
@@ -156,22 +165,33 @@ export class SysfsMirror {
   }
 
   #write(device: MappedDevice): void {
-    const present = this.#present.get(device.operand);
-    const folder = present?.device === device ? present.folder : this.#create(device);
+    const known = this.#present.get(device.operand);
+    const present = known?.device === device ? known : this.#create(device);
+    const { folder } = present;
     folder.files(deviceAttributes(device));
-    const { key, texts } = queueAttributes(device.limits);
+    this.#writeSettings(present);
+    const { key, texts } = queueAttributes(device);
     this.#tree.top.files(prefixed(`${QUEUES}/${key}`, texts));
     folder.link('queue', `../../../queues/${key}`);
   }
 
-  #create(device: MappedDevice): Folder {
+  #writeSettings(present: Present): void {
+    const { device, folder } = present;
+    const sectors = readAheadSectors(device);
+    if (present.readAheadSectors === sectors) return;
+    present.readAheadSectors = sectors;
+    const settings = deviceSettings(device);
+    folder.files(settings);
+    // From now on programs may write them.
+    folder.forget(settings.keys());
+  }
+
+  #create(device: MappedDevice): Present {
     const name = nameOf(device);
     const path = `${VIRTUAL}/${name}`;
     const folder = this.#tree.take(path);
-    this.#present.set(device.operand, { device, folder });
-    folder.files(deviceSettings());
-    // From now on programs may write them.
-    folder.forget(deviceSettings().keys());
+    const present: Present = { device, folder, readAheadSectors: null };
+    this.#present.set(device.operand, present);
     folder.links('holders', new Map());
     folder.link('subsystem', '../../../../class/block');
     const { top } = this.#tree;
@@ -179,7 +199,7 @@ export class SysfsMirror {
     top.link(`class/block/${name}`, `../../${path}`);
     top.link(`dev/block/${device.operand}`, `../../${path}`);
     writeMarker(join(this.#nodes, name), 'b', device.number);
-    return folder;
+    return present;
   }
 
   #remove(device: MappedDevice): void {

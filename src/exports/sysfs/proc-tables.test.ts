@@ -24,7 +24,10 @@ test('/proc/misc gets the control node, once', () => {
 
 test('/proc/partitions gets sizes in KiB', () => {
   const heading = 'major minor  #blocks  name\n\n';
-  const devices = [{ name: 'disk', minor: 3, sizeSectors: 131072 }];
+  const devices = [
+    { name: 'disk', minor: 3, sizeSectors: 131072 },
+    { name: 'empty', minor: 4, sizeSectors: 0 },
+  ];
   const row = ' 252        3      65536 dm-3\n';
   expect(rewritePartitions('', 252, devices)).toBe(heading + row);
   const host = `${heading}   7        0      65536 loop0\n`;

@@ -31,7 +31,9 @@ export function rewritePartitions(
   devices: readonly ListedDevice[],
 ): string {
   const heading = text === '' ? 'major minor  #blocks  name\n\n' : text;
-  const rows = devices.map(({ minor, sizeSectors }) => {
+  // As a kernel: what is empty is left out.
+  const present = devices.filter(({ sizeSectors }) => sizeSectors > 0);
+  const rows = present.map(({ minor, sizeSectors }) => {
     const blocks = String(Math.floor(sizeSectors / 2)).padStart(10);
     return `${String(major).padStart(4)}  ${String(minor).padStart(7)} ${blocks} dm-${minor}\n`;
   });

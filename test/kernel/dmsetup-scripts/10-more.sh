@@ -62,6 +62,24 @@ dmsetup --readahead 1024 resume n
 dmsetup info n
 dmsetup --readahead auto resume n
 dmsetup info n
+dmsetup --readahead +8 resume n
+show blockdev --getra /dev/mapper/n
+show blockdev --setra 333 /dev/mapper/n
+show cat /sys/block/dm-0/bdi/read_ahead_kb
+dmsetup --readahead 7 resume n
+dmsetup info -c -o read_ahead n
+dmsetup load n --table '0 16 zero'
+dmsetup resume n
+dmsetup info -c -o read_ahead /dev/dm-0
+dmsetup info /dev/dm-99
+dmsetup create empty --notable
+show ls /sys/block/dm-1/bdi/read_ahead_kb
+show cat /dev/dm-1
+dmsetup load empty --table '0 8 zero'
+dmsetup clear empty
+show cat /sys/block/dm-1/bdi/read_ahead_kb
+show cat /dev/dm-1
+dmsetup info -c -o name,read_ahead
 dmsetup suspend n
 dmsetup remove n
 dmsetup remove_all
