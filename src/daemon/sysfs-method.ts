@@ -60,7 +60,7 @@ class SysfsService implements DaemonService {
   }
 }
 
-/** Answers the major number of mapped devices, which nodes for them need, and every device, for whoever makes nodes; and whether nodes, if wanted, may be in /dev/mapper. */
+/** Answers the major number of mapped devices, which nodes for them need, and every disk, for whoever makes nodes; and whether nodes, if wanted, may be in /dev/mapper. */
 export const sysfsMethod: DaemonMethod = (params, { daemon }) => {
   let service = daemon.services.find((each) => each instanceof SysfsService);
   if (service === undefined) {
@@ -70,7 +70,8 @@ export const sysfsMethod: DaemonMethod = (params, { daemon }) => {
   const nodes = booleanParam(params, 'nodes') && service.claimNodes();
   service.refresh();
   const { engine } = daemon.mapper;
-  const devices = engine.list().map(({ name, number }) => ({ name, minor: number.minor }));
+  const disks = engine.list().filter(({ hasDisk }) => hasDisk);
+  const devices = disks.map(({ name, number }) => ({ name, minor: number.minor }));
   return { major: engine.major, devices, nodes };
 };
 
