@@ -37,10 +37,16 @@ test('one that others may read is taken', () => {
   expect(makeIn('read')).not.toThrow();
 });
 
-test.runIf(process.getuid?.() === 0)('one of another user is refused', () => {
-  mkdirSync(join(root, 'theirs'), { mode: 0o700 });
-  chownSync(join(root, 'theirs'), 12345, 12345);
-  expect(makeIn('theirs')).toThrow('it belongs to user 12345, expected user 0');
+test('one of another user is refused', () => {
+  const isRoot = process.getuid?.() === 0;
+  const theirs = isRoot ? join(root, 'theirs') : '/usr';
+  if (isRoot) {
+    mkdirSync(theirs, { mode: 0o700 });
+    chownSync(theirs, 12345, 12345);
+  }
+  expect(() => makeStateFolder(statePaths(theirs))).toThrow(
+    /it belongs to user \d+, expected user/,
+  );
 });
 
 test('a place where no folder can be is told in words', () => {
@@ -49,7 +55,7 @@ test('a place where no folder can be is told in words', () => {
   expect(makeIn('file/below')).toThrow('something else is there');
 });
 
-test.runIf(process.platform === 'linux')('below /proc it fails, and does not try for ever', () => {
+test('below /proc it fails, and does not try for ever', () => {
   const make = () => makeStateFolder(statePaths('/proc/nothing/here'));
-  expect(make).toThrow('Cannot make the state folder /proc/nothing/here: ENOENT');
+  expect(make).toThrow('Cannot make the state folder /proc/nothing/here: ');
 });

@@ -88,7 +88,7 @@ describe('start, status and stop', () => {
     await client.daemon('sysfs');
     const { stdout } = await world.run('daemon', 'status');
     const filter = readFileSync(`/proc/${world.pid()}/coredump_filter`, 'utf8');
-    expect(Number.parseInt(filter, 16), 'memory that a core file has').toBe(0);
+    expect(Number(`0x${filter.trim()}`), 'memory that a core file has').toBe(0);
     expect(stdout).toMatch(/^sysfs: +in .*\/state\/sys$/m);
     expect(stdout).not.toContain('{');
     await client.daemon('stop', { force: true });
