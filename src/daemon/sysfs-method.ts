@@ -44,7 +44,11 @@ class SysfsService implements DaemonService {
 
   /** Whether nodes in /dev/mapper are this daemon's. They are one daemon's at a time: a number means one device only. */
   claimNodes(): boolean {
-    this.#nodesLock ??= tryLock(NODES_LOCK);
+    try {
+      this.#nodesLock ??= tryLock(NODES_LOCK);
+    } catch {
+      // Root of a namespace only, or a /run that cannot be written: nothing says that nobody else has nodes there.
+    }
     return this.#nodesLock !== null;
   }
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { DmError } from '../base/errors.ts';
 import { connectClient } from '../control/client/index.ts';
 import { ensureDaemon } from '../daemon/ensure-daemon.ts';
-import { stateFolder, statePaths } from '../system/state-folder.ts';
+import { makeStateFolder, stateFolder, statePaths } from '../system/state-folder.ts';
 import { findProgram, preloadObstacle } from './find-program.ts';
 import { preloadLibrary } from './library.ts';
 import { ProgramError } from './program-error.ts';
@@ -17,6 +17,9 @@ import {
   type View,
   worldEnvironment,
 } from './world.ts';
+
+/** As `world.folder` of preload.c. */
+const MAX_FOLDER_BYTES = 511;
 
 export interface ExecOptions {
   /** Devices in a /dev of their own, although nodes could be made. */
@@ -35,8 +38,12 @@ export async function execute(
   words: readonly string[],
   options: ExecOptions,
 ): Promise<number> {
-  const { folder } = statePaths(stateFolder());
+  const paths = statePaths(stateFolder());
+  const { folder } = paths;
+  checkLength(folder);
   const program = locate(name, options.warn);
+  // A folder that is somebody else's is refused here, with the reason.
+  makeStateFolder(paths);
   const library = preloadLibrary(folder);
   await ensureDaemon({ folder });
   const mapped = await askDaemon(folder, options);
@@ -54,6 +61,14 @@ function locate(name: string, warn: (message: string) => void): string {
   const obstacle = preloadObstacle(program, searchPath);
   if (obstacle !== null) warn(`${obstacle}: it sees no mapped devices (see docs/exec.md)`);
   return program;
+}
+
+/** The library has room for so many, and would show nothing without a word. */
+function checkLength(folder: string): void {
+  const bytes = Buffer.byteLength(folder);
+  if (bytes <= MAX_FOLDER_BYTES) return;
+  const limit = `${bytes} bytes, expected at most ${MAX_FOLDER_BYTES}`;
+  throw new DmError('EINVAL', `Cannot run programs in ${folder}: the path has ${limit}`);
 }
 
 function noProgram(name: string): ProgramError {

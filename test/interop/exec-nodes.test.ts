@@ -1,17 +1,18 @@
 /** Whose nodes are in /dev/mapper: one daemon's at a time, and none when it has ended. A daemon of another version. */
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, lstatSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { FrameReader } from '../../src/control/protocol/frame-reader.ts';
 import { encodeReply, requestShape } from '../../src/control/protocol/frames.ts';
-import { describeUnless, missingTools } from '../../src/testing/tools.ts';
+import { describeUnless, missingTools, toolEnvironment } from '../../src/testing/tools.ts';
 import { execObstacle, openWorld } from './exec-rig.ts';
 import './serve-process.ts';
 
-const missing = missingTools(['dmsetup', 'mknod']);
+const missing = missingTools(['dmsetup', 'mknod', 'unshare']);
 const obstacle = missing.length > 0 ? `needs ${missing.join(', ')}` : execObstacle();
 const NAME = `nodes-${process.pid}`;
 const LOCK = '/run/devmapper-nodes.lock';
@@ -23,11 +24,8 @@ describeUnless(obstacle)('nodes in /dev/mapper', { timeout: 60_000 }, () => {
   test("are one daemon's, and go with it; others have a private /dev", async () => {
     const worlds = [openWorld(), openWorld()];
     try {
-      for (const world of worlds)
-        await world.output(
-          `dmsetup create ${NAME} --table "0 8 zero"; test -b /dev/mapper/${NAME}`,
-        );
-      const views = await Promise.all(worlds.map((world) => world.output('echo $DEVMAPPER_EXEC')));
+      const create = `dmsetup create ${NAME} --table "0 8 zero"; test -b /dev/mapper/${NAME}; echo $DEVMAPPER_EXEC`;
+      const views = await Promise.all(worlds.map((world) => world.output(create)));
       const owner = views.findIndex((view) => view === '252 nodes\n');
       // Another test's daemon may have them; then they are none of ours.
       expect(isNode(NAME)).toBe(owner >= 0);
@@ -47,7 +45,35 @@ describeUnless(obstacle)('nodes in /dev/mapper', { timeout: 60_000 }, () => {
       }
       expect(existsSync(LOCK)).toBe(true);
     } finally {
-      for (const world of worlds) await world[Symbol.asyncDispose]();
+      await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
+    }
+  });
+
+  test('root of a user namespace has a private /dev', async () => {
+    const world = openWorld({ user: 'nobody' });
+    try {
+      const program = fileURLToPath(new URL('../../bin/devmapper', import.meta.url));
+      const script = `dmsetup create ${NAME} --table "0 8 zero"; test -b /dev/mapper/${NAME}; echo $DEVMAPPER_EXEC`;
+      const words = ['unshare', '-r', '-m', process.execPath, program];
+      const options = {
+        uid: 65534,
+        gid: 65534,
+        cwd: world.folder,
+        encoding: 'utf8',
+        env: {
+          ...toolEnvironment(),
+          DEVMAPPER_DIR: world.folder,
+          HOME: world.folder,
+          DEVMAPPER_NO_BUILD: '1',
+        },
+      } as const;
+      const run = (...more: string[]) =>
+        spawnSync(words[0]!, [...words.slice(1), ...more], options);
+      const { stdout, stderr } = run('exec', 'sh', '-e', '-c', script);
+      run('daemon', 'stop', '--force');
+      expect({ stdout, stderr }).toMatchObject({ stdout: '252 private\n' });
+    } finally {
+      await world[Symbol.asyncDispose]();
     }
   });
 
