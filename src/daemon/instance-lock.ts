@@ -16,8 +16,12 @@ export interface InstanceLock {
   release(): void;
 }
 
+/** The paths whose locks this process holds: where there are no locks, its own process id in the file proves nothing. */
+const held = new Set<string>();
+
 /** Null: another process has it. The file keeps the owner's process id, for people and for `holder`. */
 export function tryLock(path: string): InstanceLock | null {
+  if (held.has(path)) return null;
   // Never deleted: whoever waits for a deleted file's lock would get one that nobody else sees.
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
@@ -31,8 +35,10 @@ export function tryLock(path: string): InstanceLock | null {
     closeSync(fd);
     throw error;
   }
+  held.add(path);
   return {
     release: () => {
+      held.delete(path);
       ftruncateSync(fd);
       closeSync(fd);
     },
