@@ -81,7 +81,7 @@ export function runScriptsWithDmsetup(
   disks: LoopDisks,
 ): Promise<Records> {
   return runScripts(scripts, disks, ({ paths, environment }) => ({
-    words: [process.execPath, program, 'exec', '--', 'bash', ...paths],
+    words: [process.execPath, program, 'exec', '--private', '--', 'bash', ...paths],
     environment: { ...environment, DM: '/sbin/dmsetup', DEVICES: '/dev/mapper' },
   }));
 }

@@ -18,7 +18,7 @@ export interface WantedReadAhead {
 /** null: leave it as it is. Like dmsetup it takes words that are no number to be 0. */
 export function parseReadAhead(text: string | undefined): WantedReadAhead | null {
   if (text === undefined || text === 'auto') return null;
-  const number = text === 'none' ? 0 : Number.parseInt(text.replace('+', ''), 10) || 0;
+  const number = text === 'none' ? 0 : Number(/^\+?(\d+)/.exec(text)?.[1] ?? 0);
   const sectors = number === 0 ? 0 : Math.max(number, PAGE_SECTORS);
   return { sectors, minimum: text.startsWith('+') };
 }
