@@ -120,10 +120,12 @@ function behindLoop(daemon: Daemon, loop: number): MountedDevice | undefined {
   return { minor: device.minor, source: mountSource(daemon, loop) ?? `/dev/mapper/${device.name}` };
 }
 
-/** What the preload library noted when it mounted the loop device. */
+/** What the preload library noted when it mounted the loop device, as programs know it: a private /dev is /dev to them. */
 function mountSource(daemon: Daemon, loop: number): string | null {
+  const { folder } = daemon.paths;
   try {
-    return readlinkSync(join(daemon.paths.folder, `loop${loop}.source`));
+    const source = readlinkSync(join(folder, `loop${loop}.source`));
+    return source.startsWith(join(folder, 'dev/')) ? source.slice(folder.length) : source;
   } catch {
     return null; // Mounted by other means.
   }

@@ -104,8 +104,11 @@ describeUnless(obstacle)('devmapper exec', { timeout: 60_000 }, () => {
     expect(text).toBe('zeroes\n');
   });
 
-  test('mount, a second time too; the device is busy meanwhile', async () => {
-    const { status, stdout, stderr } = await nodes.script(`
+  test.each([
+    ['nodes', () => nodes],
+    ['a private /dev', () => world],
+  ])('mount, a second time too, with %s; the device is busy meanwhile', async (_, chosen) => {
+    const { status, stdout, stderr } = await chosen().script(`
       ${disk()}
       mkfs.ext4 -q /dev/mapper/${NAME}; mkdir -p a b
       mount /dev/mapper/${NAME} a
