@@ -246,12 +246,15 @@ describeUnless(needs('dd', 'cmp'))('a disk that does not answer', () => {
       ),
     );
     await below.devmapper('suspend', 'disk');
+    const tookMs: number[] = [];
     for (let count = 0; count < 5; count += 1) {
       const startMs = systemClock.nowMs();
       await succeed('cmp', free, `${fixture.folder}/free.img`);
-      expect(systemClock.nowMs() - startMs).toBeLessThan(5000);
+      tookMs.push(systemClock.nowMs() - startMs);
     }
+    // First of all: nothing here can end before.
     await below.devmapper('resume', 'disk');
+    expect(Math.max(...tookMs)).toBeLessThan(5000);
     for (const { status } of await Promise.all(readers)) expect(status).toBe(0);
     expect(fixture.reports).toEqual([]);
   });
