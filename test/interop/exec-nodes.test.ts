@@ -10,6 +10,7 @@ import { FrameReader } from '../../src/control/protocol/frame-reader.ts';
 import { encodeReply, requestShape } from '../../src/control/protocol/frames.ts';
 import { describeUnless, missingTools, toolEnvironment } from '../../src/testing/tools.ts';
 import { execObstacle, openWorld } from './exec-rig.ts';
+import { asNobody } from './nobody.ts';
 import './serve-process.ts';
 
 const missing = missingTools(['dmsetup', 'mknod', 'unshare']);
@@ -54,10 +55,8 @@ describeUnless(obstacle)('nodes in /dev/mapper', { timeout: 60_000 }, () => {
     try {
       const program = fileURLToPath(new URL('../../bin/devmapper', import.meta.url));
       const script = `dmsetup create ${NAME} --table "0 8 zero"; test -b /dev/mapper/${NAME}; echo $DEVMAPPER_EXEC`;
-      const words = ['unshare', '-r', '-m', process.execPath, program];
+      const words = [...asNobody(), 'unshare', '-r', '-m', process.execPath, program];
       const options = {
-        uid: 65534,
-        gid: 65534,
         cwd: world.folder,
         encoding: 'utf8',
         env: {

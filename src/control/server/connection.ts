@@ -144,7 +144,7 @@ export class ControlConnection {
     for (const piece of encodeReply({ errno, buffer: new Uint8Array(0), reason })) {
       this.#stream.write(piece);
     }
-    this.#hangUp(reason, { afterWrites: true });
+    this.#hangUp(reason, { afterWrites: true, lingers: true });
   }
 
   async #serve(request: ControlRequest): Promise<void> {
@@ -219,24 +219,32 @@ export class ControlConnection {
     if (!this.busy) this.#release();
   }
 
-  #hangUp(reason: string | null, { afterWrites = false } = {}): void {
+  #hangUp(reason: string | null, { afterWrites = false, lingers = false } = {}): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#reason ??= reason;
     this.#stall?.cancel();
     this.#abort.abort();
-    if (afterWrites) this.#endStream();
+    if (afterWrites) this.#endStream(lingers);
     else this.#stream.destroy();
     if (!this.busy) this.#release();
   }
 
-  /** Sends what is left, but waits no longer than for anything else. */
-  #endStream(): void {
+  /**
+   * Sends what is left, but waits no longer than for anything else. A client that still writes would lose its answer with the
+   * connection: with `lingers`, what it sends is thrown away until it has read.
+   */
+  #endStream(lingers: boolean): void {
     const { clock, stallMs } = this.#options;
     const stream = this.#stream;
     const timer = clock.after(stallMs, () => stream.destroy(), { background: true });
     stream.once('close', () => timer.cancel());
-    stream.end(() => stream.destroy());
+    stream.once('end', () => {
+      if (stream.writableFinished) stream.destroy();
+    });
+    stream.end(() => {
+      if (!lingers || stream.readableEnded) stream.destroy();
+    });
   }
 
   /** Overwrites and gives back what is held; nothing of this connection is under way. */
