@@ -27,7 +27,7 @@ beforeAll(async () => {
       handle: ({ buffer }) => Promise.resolve({ errno: 0, buffer: buffer.slice(), reason: '' }),
       closed: () => undefined,
     }),
-    limits: { stallMs: 200 },
+    limits: { stallMs: 2000 },
   });
   await server.listenUnix(join(folder, 'control'));
 });
