@@ -29,3 +29,24 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
     clock.after(delayMs, resolve);
   });
 }
+
+/** Whether `action` ends before `delayMs` are over; it goes on if not. Rejects as it does. */
+export function endsWithin(
+  clock: Clock,
+  delayMs: number,
+  action: Promise<unknown>,
+): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(delayMs, () => resolve(false));
+    action.then(
+      () => {
+        timer.cancel();
+        resolve(true);
+      },
+      (error: unknown) => {
+        timer.cancel();
+        reject(error as Error);
+      },
+    );
+  });
+}

@@ -6,7 +6,7 @@
  */
 
 import { rmSync } from 'node:fs';
-import { type Clock, sleep, systemClock, type Timer } from '../base/clock.ts';
+import { type Clock, endsWithin, sleep, systemClock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
 import { type ControlContext, createSession } from '../control/ioctl/index.ts';
 import { ControlServer } from '../control/server/server.ts';
@@ -217,16 +217,8 @@ export class Daemon {
   }
 
   /** False: it has not come to its end by then. A disk may be stuck for good. */
-  async #inTime(action: Promise<unknown>): Promise<boolean> {
-    let timer: Timer | null = null;
-    const late = new Promise<boolean>((resolve) => {
-      timer = this.clock.after(DRAIN_MS, () => resolve(false));
-    });
-    try {
-      return await Promise.race([action.then(() => true), late]);
-    } finally {
-      (timer as Timer | null)?.cancel();
-    }
+  #inTime(action: Promise<unknown>): Promise<boolean> {
+    return endsWithin(this.clock, DRAIN_MS, action);
   }
 
   async #close(): Promise<boolean> {

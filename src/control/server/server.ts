@@ -2,7 +2,7 @@
 
 import { createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Clock, systemClock } from '../../base/clock.ts';
+import { type Clock, endsWithin, systemClock } from '../../base/clock.ts';
 import { listenError, prepareUnixSocket, withPrivateMode } from '../../system/unix-socket.ts';
 import { ControlConnection, type ControlSessionHandler } from './connection.ts';
 import { FrameBudget } from './frame-budget.ts';
@@ -126,13 +126,7 @@ export class ControlServer {
     this.#listeners.clear();
     const ended = Promise.all([...this.#connections].map((connection) => connection.ended));
     for (const connection of this.#connections) connection.shutDown();
-    const inTime = await new Promise<boolean>((resolve) => {
-      const timer = this.#clock.after(timeoutMs, () => resolve(false));
-      void ended.then(() => {
-        timer.cancel();
-        resolve(true);
-      });
-    });
+    const inTime = await endsWithin(this.#clock, timeoutMs, ended);
     for (const connection of this.#connections) connection.close('the daemon stopped');
     return inTime;
   }

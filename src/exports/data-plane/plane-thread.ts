@@ -4,7 +4,7 @@
  */
 
 import { type Transferable, Worker } from 'node:worker_threads';
-import { systemClock } from '../../base/clock.ts';
+import { endsWithin, systemClock } from '../../base/clock.ts';
 
 /** What a thread gets when it is made. */
 export interface ThreadData {
@@ -81,13 +81,7 @@ export class PlaneThread {
   async end(): Promise<void> {
     this.#worker.ref();
     this.#worker.postMessage('end');
-    await new Promise<void>((resolve) => {
-      const timer = systemClock.after(LOAD_LIMIT_MS, resolve);
-      void this.#ended.then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    await endsWithin(systemClock, LOAD_LIMIT_MS, this.#ended);
     this.#worker.unref();
   }
 }

@@ -2,7 +2,7 @@
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Clock, systemClock } from '../../base/clock.ts';
+import { type Clock, endsWithin, systemClock } from '../../base/clock.ts';
 import { DmError } from '../../base/errors.ts';
 import { Op, recycleBio, takeBio } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
@@ -211,13 +211,7 @@ export class NbdServer {
     this.#listeners.clear();
     for (const connection of this.#connections) connection.shutDown();
     const finishing = this.#finishAll();
-    const inTime = await new Promise<boolean>((resolve) => {
-      const timer = this.#clock.after(timeoutMs, () => resolve(false));
-      void finishing.then(() => {
-        timer.cancel();
-        resolve(true);
-      });
-    });
+    const inTime = await endsWithin(this.#clock, timeoutMs, finishing);
     for (const connection of this.#connections) connection.close('the server shut down');
     if (!inTime) return false;
     const unflushed = await finishing;

@@ -7,7 +7,7 @@
 
 import type { Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { systemClock } from '../../../base/clock.ts';
+import { endsWithin, systemClock } from '../../../base/clock.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import type { System } from '../../../system/index.ts';
 import { PlaneThread, workerBeside } from '../../data-plane/plane-thread.ts';
@@ -117,19 +117,10 @@ export class DataPlane {
   async close(): Promise<void> {
     this.#closed = true;
     for (const connection of this.#connections) connection.disconnect();
-    await this.#allGone();
+    const gone = Promise.all([...this.#connections].map((connection) => connection.gone));
+    await endsWithin(systemClock, CLOSE_LIMIT_MS, gone);
     for (const thread of this.#idle.splice(0)) this.#end(thread);
     await Promise.all(this.#ending);
-  }
-
-  #allGone(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = systemClock.after(CLOSE_LIMIT_MS, resolve);
-      void Promise.all([...this.#connections].map(({ gone }) => gone)).then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
   }
 
   #takeThread(): PlaneThread | null {
