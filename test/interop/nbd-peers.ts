@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { sleep, systemClock } from '../../src/base/clock.ts';
@@ -84,9 +84,17 @@ export class RealServer implements AsyncDisposable {
     await gone;
   }
 
-  /** SIGSTOP and SIGCONT: there, but silent. */
-  pause(paused: boolean): void {
-    this.#child.kill(paused ? 'SIGSTOP' : 'SIGCONT');
+  /** There, but silent. One thread takes the signal and stops the others once it runs: until then they may answer. */
+  async pause(): Promise<void> {
+    const folder = `/proc/${this.#child.pid}/task`;
+    this.#child.kill('SIGSTOP');
+    const isStopped = (thread: string) =>
+      /^State:\s*T/m.test(readFileSync(join(folder, thread, 'status'), 'utf8'));
+    while (!readdirSync(folder).every(isStopped)) await sleep(systemClock, 5);
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
   }
 
   uri(exportName = '', parameters = ''): string {

@@ -177,9 +177,9 @@ requireTools('nbdkit')('nbdkit killed', () => {
     await using server = await fileServer(folder.path);
     await using opened = await openDevice(server.uri(), { timeoutMs: 900 });
     const fields = { sector: 0, sectorCount: 8, data: new Uint8Array(4096) };
-    server.pause(true);
+    await server.pause();
     expect(await runBio(opened.device, { op: Op.read, ...fields })).toBe(Errno.ETIMEDOUT);
-    server.pause(false);
+    server.resume();
     await expect
       .poll(() => runBio(opened.device, { op: Op.read, ...fields }), { timeout: 15_000 })
       .toBe(0);
