@@ -10,8 +10,9 @@ import { withClient } from './dmsetup/connect.ts';
 import { commandFailed, request } from './dmsetup/failure.ts';
 import { printable, shownName } from './dmsetup/mangle.ts';
 import { NO_DEVICES, print, printJson } from './dmsetup/print.ts';
+import { REPORT_OPTIONS, reportOptions } from './dmsetup/report-options.ts';
 import type { Field, FieldGroup, FieldType, FieldValue } from './report/field.ts';
-import { Report, type ReportOptions } from './report/report.ts';
+import { Report } from './report/report.ts';
 
 const HELP = `
 USERS is how often a mapped device is open, or how many times tables use what is below. LOCK is what other programs see of an
@@ -30,17 +31,7 @@ export function addDevicesCommand(host: CommandHost): void {
     usage: '[-o <fields>] [-O <sort_fields>] [-S <selection>]',
     summary: 'list mapped devices and what is at the bottom of them',
     operands: [0, 0],
-    options: [
-      'options',
-      'sort',
-      'select',
-      'noheadings',
-      'nameprefixes',
-      'unquoted',
-      'rows',
-      'separator',
-      'json',
-    ],
+    options: [...REPORT_OPTIONS, 'json'],
     help: HELP,
     run: printDevices,
   });
@@ -137,21 +128,10 @@ function stateOf({ suspended, deferredRemove }: DeviceDetails): string {
 }
 
 async function printDevices({ options }: Invocation): Promise<void> {
-  const { options: fields, sort, select: selection, separator } = options;
-  const said: ReportOptions = {
-    ...(fields !== undefined && { fields }),
-    ...(sort !== undefined && { sort }),
-    ...(selection !== undefined && { selection }),
-    ...(separator !== undefined && { separator }),
-    noheadings: options.noheadings ?? false,
-    nameprefixes: options.nameprefixes ?? false,
-    unquoted: options.unquoted ?? false,
-    rows: options.rows ?? false,
-  };
   const columns = 'number,name,size,users,access,lock,state';
   const shape = { fields: FIELDS, groupsOfAll: [GROUP], columns, sort: '' };
   const error = (text: string) => process.stderr.write(text);
-  const report = new Report(shape, said, { out: print, error });
+  const report = new Report(shape, reportOptions(options), { out: print, error });
   if (report.helped) return;
   const { devices, leaves } = await withClient(options, readDevices);
   if (options.json) {

@@ -2,7 +2,7 @@
 
 import type { DmClient } from '../../control/client/dm-client.ts';
 import type { Field } from '../report/field.ts';
-import { Report, type ReportOptions, type ReportShape } from '../report/report.ts';
+import { Report, type ReportShape } from '../report/report.ts';
 import { COUNTER_FIELDS, REGION_FIELDS, statisticsFields } from '../stats/fields.ts';
 import { parseUnits } from '../stats/size-text.ts';
 import { type DeviceFacts, FactReader } from './info-facts.ts';
@@ -17,6 +17,7 @@ import {
 import { manglingMode } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
 import { print } from './print.ts';
+import { reportOptions } from './report-options.ts';
 
 const COLUMNS = 'name,major,minor,attr,open,segments,events,uuid';
 
@@ -31,17 +32,6 @@ export function openDeviceReport(
   shape: Partial<ReportShape<DeviceFacts>>,
   options: DmsetupOptions,
 ): Report<DeviceFacts> {
-  const { options: fields, sort, select: selection, separator } = options;
-  const said: ReportOptions = {
-    ...(fields !== undefined && { fields }),
-    ...(sort !== undefined && { sort }),
-    ...(selection !== undefined && { selection }),
-    ...(separator !== undefined && { separator }),
-    noheadings: options.noheadings ?? false,
-    nameprefixes: options.nameprefixes ?? false,
-    unquoted: options.unquoted ?? false,
-    rows: options.rows ?? false,
-  };
   const usual: ReportShape<DeviceFacts> = {
     fields: allFields(),
     groupsOfAll: [
@@ -57,10 +47,15 @@ export function openDeviceReport(
     sort: '',
   };
   const error = (text: string) => process.stderr.write(text);
-  return new Report({ ...usual, ...shape }, said, { out: print, error });
+  return new Report({ ...usual, ...shape }, reportOptions(options), { out: print, error });
 }
 
-export function openReader(client: DmClient, report: Report<DeviceFacts>, options: DmsetupOptions) {
+/** Reads of each device what the report has a column for. */
+export function openReader(
+  client: DmClient,
+  report: Pick<Report<never>, 'uses'>,
+  options: DmsetupOptions,
+): Promise<FactReader> {
   const wanted = {
     readAhead: report.uses(NAME_FIELDS),
     blockName: report.uses(INFO_FIELDS),

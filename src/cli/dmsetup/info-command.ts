@@ -11,6 +11,7 @@ import { readShownName } from './ls-options.ts';
 import { manglingMode, unmangle } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
 import { NO_DEVICES, print, printJson } from './print.ts';
+import { REPORT_OPTIONS } from './report-options.ts';
 
 const HELP = `
 -c prints a line for each device. Which columns: -o, "-o help" lists them, "-o +uuid" adds to the usual ones. In which order:
@@ -32,14 +33,7 @@ export function addInfoCommand(host: CommandHost): void {
     operands: [0, Infinity],
     options: [
       'columns',
-      'options',
-      'sort',
-      'select',
-      'noheadings',
-      'nameprefixes',
-      'unquoted',
-      'rows',
-      'separator',
+      ...REPORT_OPTIONS,
       'unbuffered',
       ...DEVICE_OPTIONS,
       'inactive',

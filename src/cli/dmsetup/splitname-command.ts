@@ -6,6 +6,7 @@ import { commandFailed } from './failure.ts';
 import { SPLIT_FIELDS } from './info-fields.ts';
 import { manglingMode } from './mangle.ts';
 import { printJson } from './print.ts';
+import { REPORT_OPTIONS } from './report-options.ts';
 
 const HELP = `
 The options of reports are those of "devmapper info -c"; docs/reports.md explains them.
@@ -21,17 +22,7 @@ export function addSplitnameCommand(host: CommandHost): void {
     usage: '<device> [<subsystem>]',
     summary: 'take the name of an LVM volume apart',
     operands: [1, 2],
-    options: [
-      'options',
-      'sort',
-      'select',
-      'noheadings',
-      'nameprefixes',
-      'unquoted',
-      'rows',
-      'separator',
-      'json',
-    ],
+    options: [...REPORT_OPTIONS, 'json'],
     help: HELP,
     run: splitName,
   });

@@ -3,22 +3,17 @@
 import { sleep, systemClock } from '../../base/clock.ts';
 import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts';
 import type { Invocation } from '../dmsetup/command.ts';
+import { openReader } from '../dmsetup/device-report.ts';
 import { forEachDevice } from '../dmsetup/devices.ts';
 import { commandFailed, DmsetupFailure } from '../dmsetup/failure.ts';
-import { type DeviceFacts, FactReader } from '../dmsetup/info-facts.ts';
-import {
-  DEPENDENCY_FIELDS,
-  deviceFields,
-  INFO_FIELDS,
-  NAME_FIELDS,
-  TREE_FIELDS,
-} from '../dmsetup/info-fields.ts';
-import { manglingMode } from '../dmsetup/mangle.ts';
+import type { DeviceFacts, FactReader } from '../dmsetup/info-facts.ts';
+import { deviceFields } from '../dmsetup/info-fields.ts';
 import type { DmsetupOptions } from '../dmsetup/options.ts';
 import { NO_DEVICES, print, printJson } from '../dmsetup/print.ts';
+import { reportOptions } from '../dmsetup/report-options.ts';
 import type { Field, FieldGroup } from '../report/field.ts';
 import { findField } from '../report/field-list.ts';
-import { Report, type ReportOptions } from '../report/report.ts';
+import { Report } from '../report/report.ts';
 import { ReportError } from '../report/report-error.ts';
 import { ALL_PROGRAMS, PROGRAM_ID, StatisticsDevice, type Warn } from './device.ts';
 import { COUNTER_FIELDS, REGION_FIELDS, statisticsFields } from './fields.ts';
@@ -149,34 +144,6 @@ function groupsNamed(fields: readonly Field<ReportRow>[], list: string): FieldGr
     .split(',')
     .map((word) => findField(fields, word)?.group)
     .filter((group) => group !== undefined);
-}
-
-function openReader(
-  client: DmClient,
-  report: Report<ReportRow>,
-  options: DmsetupOptions,
-): Promise<FactReader> {
-  const wanted = {
-    readAhead: report.uses(NAME_FIELDS),
-    blockName: report.uses(INFO_FIELDS),
-    dependencies: report.uses(DEPENDENCY_FIELDS),
-    tree: report.uses(TREE_FIELDS),
-  };
-  return FactReader.open(client, wanted, { options, mangling: manglingMode(options) });
-}
-
-function reportOptions(options: DmsetupOptions): ReportOptions {
-  const { options: fields, sort, select: selection, separator } = options;
-  return {
-    ...(fields !== undefined && { fields }),
-    ...(sort !== undefined && { sort }),
-    ...(selection !== undefined && { selection }),
-    ...(separator !== undefined && { separator }),
-    noheadings: options.noheadings ?? false,
-    nameprefixes: options.nameprefixes ?? false,
-    unquoted: options.unquoted ?? false,
-    rows: options.rows ?? false,
-  };
 }
 
 interface VisitorOptions {

@@ -9,6 +9,7 @@ import {
 } from '../dmsetup/command.ts';
 import { withClient } from '../dmsetup/connect.ts';
 import { commandFailed } from '../dmsetup/failure.ts';
+import { REPORT_OPTIONS } from '../dmsetup/report-options.ts';
 import { printVersion } from '../dmsetup/version-command.ts';
 import { updateFilemap } from './filemap.ts';
 import { reportStatistics } from './report.ts';
@@ -99,14 +100,7 @@ export function addStatsCommand(host: CommandHost): void {
       'count',
       'units',
       'notimesuffix',
-      'options',
-      'sort',
-      'select',
-      'noheadings',
-      'nameprefixes',
-      'unquoted',
-      'rows',
-      'separator',
+      ...REPORT_OPTIONS,
       'verbose',
       'json',
     ],
