@@ -38,15 +38,6 @@ export function endsWithin(
 ): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(delayMs, () => resolve(false));
-    action.then(
-      () => {
-        timer.cancel();
-        resolve(true);
-      },
-      (error: unknown) => {
-        timer.cancel();
-        reject(error as Error);
-      },
-    );
+    action.finally(() => timer.cancel()).then(() => resolve(true), reject);
   });
 }

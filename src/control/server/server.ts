@@ -1,9 +1,8 @@
 /** The control socket: listens, admits clients, ends in order. What a request means is its handler's matter. */
 
-import { createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, endsWithin, systemClock } from '../../base/clock.ts';
-import { listenError, prepareUnixSocket, withPrivateMode } from '../../system/unix-socket.ts';
+import { Listeners } from '../../system/listeners.ts';
 import { ControlConnection, type ControlSessionHandler } from './connection.ts';
 import { FrameBudget } from './frame-budget.ts';
 
@@ -38,7 +37,10 @@ export class ControlServer {
   readonly #limits: ControlServerLimits;
   readonly #clock: Clock;
   readonly #budget: FrameBudget;
-  readonly #listeners = new Set<Server>();
+  readonly #listeners = new Listeners({
+    accept: (socket) => this.serve(socket),
+    acceptFailed: (_address, error) => this.#options.onTrouble?.(error.message),
+  });
   readonly #connections = new Set<ControlConnection>();
   #closing = false;
 
@@ -64,27 +66,13 @@ export class ControlServer {
   }
 
   /** Listens on a Unix socket that only its owner can reach; a socket nobody answers on is replaced. Throws DmError. */
-  async listenUnix(path: string): Promise<void> {
-    await prepareUnixSocket(path);
-    await this.#listen(path, (listener) => {
-      withPrivateMode(() => listener.listen({ path }));
-    });
+  listenUnix(path: string): Promise<void> {
+    return this.#listeners.listenUnix(path);
   }
 
   /** Takes over a socket that somebody else, such as systemd, listens on. Throws DmError. */
-  async listenDescriptor(fd: number): Promise<void> {
-    await this.#listen(`descriptor ${fd}`, (listener) => listener.listen({ fd }));
-  }
-
-  async #listen(address: string, listen: (listener: Server) => void): Promise<void> {
-    const listener = createServer({ allowHalfOpen: true }, (socket) => this.serve(socket));
-    await new Promise<void>((resolve, reject) => {
-      listener.once('error', (error) => reject(listenError(address, error)));
-      listener.once('listening', resolve);
-      listen(listener);
-    });
-    listener.on('error', (error) => this.#options.onTrouble?.(error.message));
-    this.#listeners.add(listener);
+  listenDescriptor(fd: number): Promise<void> {
+    return this.#listeners.listenDescriptor(fd);
   }
 
   /** Serves one connected stream, as if a listener had accepted it. */
@@ -122,8 +110,7 @@ export class ControlServer {
    */
   async close({ timeoutMs = 10_000 }: { timeoutMs?: number } = {}): Promise<boolean> {
     this.#closing = true;
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners.clear();
+    this.#listeners.close();
     const ended = Promise.all([...this.#connections].map((connection) => connection.ended));
     for (const connection of this.#connections) connection.shutDown();
     const inTime = await endsWithin(this.#clock, timeoutMs, ended);

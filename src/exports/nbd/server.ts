@@ -1,6 +1,6 @@
 /** The NBD server: listens, admits clients, shuts down in order. */
 
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, endsWithin, systemClock } from '../../base/clock.ts';
 import { DmError } from '../../base/errors.ts';
@@ -8,7 +8,7 @@ import { Op, recycleBio, takeBio } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
 import { isSuspendedBelow } from '../../core/suspended-below.ts';
 import { MAX_PAYLOAD_BYTES } from '../../protocols/nbd/constants.ts';
-import { listenError, prepareUnixSocket, withPrivateMode } from '../../system/unix-socket.ts';
+import { Listeners } from '../../system/listeners.ts';
 import { type AdoptHook, Connection, type ConnectionStatus } from './connection.ts';
 import type { ExportSource } from './exports.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -85,7 +85,10 @@ export class NbdServer {
   readonly #tls: TlsStarter | null;
   readonly #budget: MemoryBudget;
   readonly #negotiation: NegotiationOptions;
-  readonly #listeners = new Set<Server>();
+  readonly #listeners = new Listeners({
+    accept: (socket) => this.serve(socket, peerName(socket)),
+    acceptFailed: (peer, { message }) => this.#report({ kind: 'refused', peer, reason: message }),
+  });
   readonly #connections = new Set<Connection>();
   #closing = false;
 
@@ -108,16 +111,13 @@ export class NbdServer {
   }
 
   /** Listens on a Unix socket that only its owner can reach; a socket nobody answers on is replaced. Throws DmError. */
-  async listenUnix(path: string): Promise<void> {
-    await prepareUnixSocket(path);
-    await this.#listen(path, (listener) => {
-      withPrivateMode(() => listener.listen({ path }));
-    });
+  listenUnix(path: string): Promise<void> {
+    return this.#listeners.listenUnix(path);
   }
 
   /** Takes over a Unix socket that somebody else, such as systemd, listens on. Throws DmError. */
-  async listenDescriptor(fd: number): Promise<void> {
-    await this.#listen(`descriptor ${fd}`, (listener) => listener.listen({ fd }));
+  listenDescriptor(fd: number): Promise<void> {
+    return this.#listeners.listenDescriptor(fd);
   }
 
   /**
@@ -130,26 +130,7 @@ export class NbdServer {
       const reason = 'others can reach it and TLS is not required';
       throw new DmError('EPERM', `Cannot listen on ${host}:${port}: ${reason}`);
     }
-    const listener = await this.#listen(`${host}:${port}`, (server) => {
-      server.listen({ host, port });
-    });
-    return (listener.address() as AddressInfo).port;
-  }
-
-  async #listen(address: string, listen: (listener: Server) => void): Promise<Server> {
-    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.serve(socket, peerName(socket)),
-    );
-    await new Promise<void>((resolve, reject) => {
-      listener.once('error', (error) => reject(listenError(address, error)));
-      listener.once('listening', resolve);
-      listen(listener);
-    });
-    listener.on('error', (error) =>
-      this.#report({ kind: 'refused', peer: address, reason: error.message }),
-    );
-    this.#listeners.add(listener);
-    return listener;
+    return await this.#listeners.listenTcp(host, port);
   }
 
   /** Serves one connected stream, as if a listener had accepted it. */
@@ -207,8 +188,7 @@ export class NbdServer {
    */
   async close({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<boolean> {
     this.#closing = true;
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners.clear();
+    this.#listeners.close();
     for (const connection of this.#connections) connection.shutDown();
     const finishing = this.#finishAll();
     const inTime = await endsWithin(this.#clock, timeoutMs, finishing);
