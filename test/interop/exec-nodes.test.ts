@@ -1,7 +1,7 @@
 /** Whose nodes are in /dev/mapper: one daemon's at a time, and none when it has ended. A daemon of another version. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +27,7 @@ describeUnless(obstacle)('nodes in /dev/mapper', { timeout: 60_000 }, () => {
     try {
       const create = `dmsetup create ${NAME} --table "0 8 zero"; test -b /dev/mapper/${NAME}; echo $DEVMAPPER_EXEC`;
       const views = await Promise.all(worlds.map((world) => world.output(create)));
-      const owner = views.findIndex((view) => view === '252 nodes\n');
+      const owner = views.indexOf('252 nodes\n');
       // Another test's daemon may have them; then they are none of ours.
       expect(isNode(NAME)).toBe(owner >= 0);
       expect(views.filter((view) => view === '252 nodes\n').length).toBeLessThanOrEqual(1);
@@ -53,9 +53,15 @@ describeUnless(obstacle)('nodes in /dev/mapper', { timeout: 60_000 }, () => {
   test('root of a user namespace has a private /dev', async () => {
     const world = openWorld({ user: 'nobody' });
     try {
-      const program = fileURLToPath(new URL('../../bin/devmapper', import.meta.url));
+      // Root of a user namespace cannot pass a folder that is closed to nobody, such as a checkout below /root: seen from elsewhere.
+      const checkout = fileURLToPath(new URL('../..', import.meta.url));
+      const place = join(world.folder, 'checkout');
+      mkdirSync(place);
+      const lookFromThere = ['unshare', '-m', 'sh', '-ec', 'mount --bind "$0" "$1"; shift; "$@"'];
+      const program = join(place, 'bin/devmapper');
       const script = `dmsetup create ${NAME} --table "0 8 zero"; test -b /dev/mapper/${NAME}; echo $DEVMAPPER_EXEC`;
-      const words = [...asNobody(), 'unshare', '-r', '-m', process.execPath, program];
+      const user = [...asNobody(), 'unshare', '-r', '-m', process.execPath, program];
+      const words = [...lookFromThere, checkout, place, ...user];
       const options = {
         cwd: world.folder,
         encoding: 'utf8',
