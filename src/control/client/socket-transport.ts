@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { DmError, type ErrnoName, errnoName, errnoOf, FormatError } from '../../base/errors.ts';
+import { EventLoopSpin } from '../../base/event-loop-spin.ts';
 import { IOCTL_BASE } from '../protocol/commands.ts';
 import { FrameReader } from '../protocol/frame-reader.ts';
 import {
@@ -38,6 +39,8 @@ interface Arrivals {
 }
 
 const ARRIVAL_BYTES = 64 * 1024;
+/** How long a reply may take for this thread to stay awake for it. */
+const SPIN_MS = 0.3;
 
 function openSocket(path: string, arrivals: Arrivals): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -72,6 +75,7 @@ class SocketTransport implements Transport {
   readonly #socket: Socket;
   readonly #options: SocketTransportOptions;
   readonly #reader = new FrameReader(replyShape);
+  readonly #spin = new EventLoopSpin(SPIN_MS);
   #pending: PendingCall | null = null;
   #failure: Error | null = null;
 
@@ -120,6 +124,7 @@ class SocketTransport implements Transport {
     });
     signal?.addEventListener('abort', abort, { once: true });
     this.#send(ioctl, buffer);
+    this.#spin.await();
     return reply.finally(() => signal?.removeEventListener('abort', abort));
   }
 
@@ -147,6 +152,7 @@ class SocketTransport implements Transport {
   }
 
   #answer(reply: ControlReply): void {
+    this.#spin.arrived();
     const pending = this.#pending;
     this.#pending = null;
     if (pending) pending.resolve(reply);
@@ -154,6 +160,7 @@ class SocketTransport implements Transport {
   }
 
   #fail(cause: Error | null): void {
+    this.#spin.arrived();
     const { path } = this.#options;
     const lost = `Lost the daemon at ${path}: ${cause ? cause.message : 'it closed the connection'}`;
     this.#failure ??= cause instanceof DmError ? cause : new DmError('ECONNRESET', lost, { cause });

@@ -11,6 +11,7 @@
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { Errno, errnoOf, FormatError } from '../../base/errors.ts';
+import { EventLoopSpin } from '../../base/event-loop-spin.ts';
 import { FrameReader } from '../protocol/frame-reader.ts';
 import {
   type ControlReply,
@@ -38,6 +39,8 @@ export interface ConnectionOptions {
 
 /** A client that sends this much while its request is under way does not wait for replies. */
 const MAX_EARLY_BYTES = 128 * 1024;
+/** How long a client may think between two requests for the daemon to stay awake for it. */
+const SPIN_MS = 0.3;
 /** Replies below this go out in one piece. */
 const GATHERED_BYTES = 64 * 1024;
 
@@ -47,6 +50,7 @@ export class ControlConnection {
   readonly #stream: Duplex;
   readonly #options: ConnectionOptions;
   readonly #reader = new FrameReader(requestShape);
+  readonly #spin = new EventLoopSpin(SPIN_MS);
   #resolveEnded: (reason: string | null) => void = () => {};
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
@@ -90,6 +94,7 @@ export class ControlConnection {
   }
 
   #receive(chunk: Uint8Array): void {
+    this.#spin.arrived();
     if (this.#closed) return;
     this.#early.push(chunk);
     this.#earlyBytes += chunk.byteLength;
@@ -182,6 +187,7 @@ export class ControlConnection {
     });
     if (output.length > 1) this.#stream.uncork();
     this.#watchProgress(this.#stream.writableLength > 0, 'a reply that is not taken');
+    this.#spin.await();
   }
 
   #requestEnded(): void {
@@ -222,6 +228,7 @@ export class ControlConnection {
   #hangUp(reason: string | null, { afterWrites = false, lingers = false } = {}): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#spin.arrived();
     this.#reason ??= reason;
     this.#stall?.cancel();
     this.#abort.abort();
