@@ -1,6 +1,6 @@
 /** Bios for tests: one call, one promise, and a complaint when a device ends one twice or never. */
 
-import { systemClock } from '../base/clock.ts';
+import { endsWithin, systemClock } from '../base/clock.ts';
 import { Bio, OP_NAMES, type Op } from '../core/bio.ts';
 import type { BlockDevice } from '../core/device.ts';
 import type { ExtentList } from '../core/extents.ts';
@@ -57,16 +57,6 @@ export async function runBio(device: BlockDevice, fields: BioFields): Promise<nu
 /** The promise, or an error that states `problem` when patience ends. */
 export async function inTime<T>(promise: Promise<T>, problem: string): Promise<T> {
   const { timeoutMs } = patience;
-  let cancel = () => {};
-  const late = new Promise<never>((_, reject) => {
-    const timer = systemClock.after(timeoutMs, () =>
-      reject(new Error(`After ${timeoutMs} ms: ${problem}`)),
-    );
-    cancel = () => timer.cancel();
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    cancel();
-  }
+  if (await endsWithin(systemClock, timeoutMs, promise)) return await promise;
+  throw new Error(`After ${timeoutMs} ms: ${problem}`);
 }

@@ -9,7 +9,7 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { sleep, systemClock } from '../../base/clock.ts';
+import { endsWithin, systemClock } from '../../base/clock.ts';
 import { DmError } from '../../base/errors.ts';
 import type { Mapper } from '../../core/mapper.ts';
 import { loadSystem, type System } from '../../system/index.ts';
@@ -114,7 +114,7 @@ export class FuseExport {
     const ends = this.#threads.map((thread) => thread.ended);
     for (const reason of await Promise.all(ends)) if (reason !== null) report(reason);
     this.#files.releaseAll();
-    await Promise.race([this.#session.drained(), sleep(systemClock, DRAIN_LIMIT_MS)]);
+    await endsWithin(systemClock, DRAIN_LIMIT_MS, this.#session.drained());
     await Promise.all(this.#threads.map((thread) => thread.close()));
     // One that waited for others to close may have got it after all.
     this.#files.releaseAll();
@@ -143,8 +143,7 @@ export class FuseExport {
    */
   async settle(): Promise<void> {
     if (this.#files.count === 0) return;
-    const timer = sleep(systemClock, SETTLE_LIMIT_MS);
-    await Promise.race([this.#waitForQueue(), timer]);
+    await endsWithin(systemClock, SETTLE_LIMIT_MS, this.#waitForQueue());
   }
 
   async #waitForQueue(): Promise<void> {
@@ -164,7 +163,7 @@ export class FuseExport {
     const force = options.force ?? false;
     if (!force) await this.#refuseWhileOpen();
     await unmountFuse(this.folder, { force });
-    if (!force) await Promise.race([this.ended, sleep(systemClock, END_LIMIT_MS)]);
+    if (!force) await endsWithin(systemClock, END_LIMIT_MS, this.ended);
     for (const thread of this.#threads) thread.stop();
     await this.ended;
   }
