@@ -6,6 +6,7 @@
 import { lstatSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { MappedReference } from '../core/table.ts';
+import { mountsOfType, OWN_MOUNT_TYPE } from '../system/mount-list.ts';
 import { readMarker } from './marker.ts';
 import { deviceNumberOf } from './node-number.ts';
 
@@ -24,27 +25,16 @@ export type MountPlaces = ReadonlyMap<string, string>;
  * `mountinfo` is the kernel's list: to ask the places themselves would be to ask this thread.
  */
 export function mountPlaces(mountFolder: string, mountinfo = readMountinfo()): MountPlaces {
-  const mounts = mountinfo.split('\n').map((line) => {
-    const [, , device = '', root = '', place = ''] = line.split(' ');
-    const isFuse = line.includes(' - fuse.devmapper ');
-    return { device, isFuse, root: plainText(root), place: plainText(place) };
-  });
+  const mounts = mountsOfType(OWN_MOUNT_TYPE, mountinfo);
   const ours = mounts.findLast(({ place }) => place === mountFolder);
   const copies = mounts
-    .filter(({ device, isFuse }) => isFuse && device === ours?.device)
+    .filter(({ device }) => device === ours?.device)
     .map(({ place, root }) => [place, root.slice(1)] as const);
   return new Map([...copies, [mountFolder, '']]);
 }
 
 function readMountinfo(): string {
   return attempt(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '';
-}
-
-/** Spaces and the like are written as three octal digits. */
-function plainText(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number(`0o${digits}`)),
-  );
 }
 
 /** undefined: something else, or nothing at all. `mountFolder` is as `withoutLinks` gave it; null: there is no mount. */

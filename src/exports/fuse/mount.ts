@@ -9,14 +9,14 @@ import { spawn } from 'node:child_process';
 import { constants, openSync } from 'node:fs';
 import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { sleep, systemClock } from '../../base/clock.ts';
+import { endsWithin, systemClock } from '../../base/clock.ts';
 import { DmError, Errno, errnoName } from '../../base/errors.ts';
 import { MAX_IO_BYTES } from '../../protocols/fuse/constants.ts';
 import type { System } from '../../system/index.ts';
+import { mountsOfType, OWN_MOUNT_TYPE } from '../../system/mount-list.ts';
 
 /** As `mount` and `df` show it. */
 const SOURCE = 'devmapper';
-const TYPE = 'fuse.devmapper';
 /** A mount that does not answer within this has a process that is stuck or stopped. */
 const ANSWER_LIMIT_MS = 2000;
 /** Mounts over one another that are cleared away; more cannot come from crashes. */
@@ -49,7 +49,7 @@ async function mountAsRoot(folder: string, system: System): Promise<number> {
     `max_read=${MAX_IO_BYTES}`,
     'nosuid,nodev,noatime',
   ].join(',');
-  const words = ['-i', '-t', TYPE, '-o', options, SOURCE, folder];
+  const words = ['-i', '-t', OWN_MOUNT_TYPE, '-o', options, SOURCE, folder];
   const { status, text } = await run('mount', words, { fd });
   if (status === 0) return fd;
   system.descriptors.close(fd);
@@ -133,8 +133,7 @@ async function isStale(folder: string): Promise<boolean> {
     () => false,
     (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOTCONN',
   );
-  const answer = await Promise.race([asked, sleep(systemClock, ANSWER_LIMIT_MS)]);
-  if (typeof answer === 'boolean') return answer;
+  if (await endsWithin(systemClock, ANSWER_LIMIT_MS, asked)) return asked;
   throw new DmError('EBUSY', `Cannot mount on ${folder}: what is mounted there does not answer`);
 }
 
@@ -144,13 +143,7 @@ async function isMounted(folder: string): Promise<boolean> {
   const parent = await realpath(dirname(resolve(folder))).catch(() => null);
   if (parent === null) return false;
   const wanted = join(parent, basename(resolve(folder)));
-  return mounts.split('\n').some((line) => {
-    const [place, described] = line.split(' - ');
-    const mountPoint = (place?.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number(`0o${octal}`)),
-    );
-    return mountPoint === wanted && described?.startsWith(`${TYPE} `) === true;
-  });
+  return mountsOfType(OWN_MOUNT_TYPE, mounts).some(({ place }) => place === wanted);
 }
 
 interface Ended {
