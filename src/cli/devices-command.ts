@@ -1,15 +1,16 @@
 /** `devmapper devices`: everything the daemon holds — mapped devices, and the files, nodes and URIs at the bottom of them. */
 
 import { readFileSync, statSync } from 'node:fs';
-import { DmError } from '../base/errors.ts';
 import { formatBytes, sectorsToBytes } from '../base/units.ts';
 import type { DmClient } from '../control/client/dm-client.ts';
 import type { DeviceDetails, DevicesAnswer, LeafDetails } from '../daemon/devices-method.ts';
+import { LockByte } from '../devices/image-lock.ts';
 import { addDmsetupCommand, type CommandHost, type Invocation } from './dmsetup/command.ts';
 import { withClient } from './dmsetup/connect.ts';
+import { daemonDevices } from './dmsetup/daemon-devices.ts';
 import { commandFailed, request } from './dmsetup/failure.ts';
 import { printable, shownName } from './dmsetup/mangle.ts';
-import { NO_DEVICES, print, printJson } from './dmsetup/print.ts';
+import { NO_DEVICES, print, printJson, REPORT_SINK } from './dmsetup/print.ts';
 import { REPORT_OPTIONS, reportOptions } from './dmsetup/report-options.ts';
 import type { Field, FieldGroup, FieldType, FieldValue } from './report/field.ts';
 import { Report } from './report/report.ts';
@@ -130,19 +131,19 @@ function stateOf({ suspended, deferredRemove }: DeviceDetails): string {
 async function printDevices({ options }: Invocation): Promise<void> {
   const columns = 'number,name,size,users,access,lock,state';
   const shape = { fields: FIELDS, groupsOfAll: [GROUP], columns, sort: '' };
-  const error = (text: string) => process.stderr.write(text);
-  const report = new Report(shape, reportOptions(options), { out: print, error });
+  const report = new Report(shape, reportOptions(options), REPORT_SINK);
   if (report.helped) return;
   const { devices, leaves } = await withClient(options, readDevices);
+  const locks = readLocks();
   if (options.json) {
     printJson({
       devices: devices.map((device) => ({ ...device, name: shownName(device.name) })),
-      leaves: leaves.map((leaf) => ({ ...leaf, lock: lockOf(leaf) })),
+      leaves: leaves.map((leaf) => ({ ...leaf, lock: lockOf(leaf, locks) })),
     });
     return;
   }
   for (const device of devices) report.add({ kind: 'mapped', device });
-  for (const device of leaves) report.add({ kind: 'leaf', device, lock: lockOf(device) });
+  for (const device of leaves) report.add({ kind: 'leaf', device, lock: lockOf(device, locks) });
   if (devices.length + leaves.length === 0) print(NO_DEVICES);
   report.end();
 }
@@ -151,28 +152,26 @@ async function readDevices(client: DmClient): Promise<DevicesAnswer> {
   if (client.backend === 'kernel') {
     throw commandFailed(['A kernel has no list of its devices: "devmapper ls --kernel --tree".']);
   }
-  try {
-    return (await client.daemon('devices')) as DevicesAnswer;
-  } catch (error) {
-    // No daemon: nothing is there.
-    if (error instanceof DmError && error.code === 'ENOTSUP') return { devices: [], leaves: [] };
-    return await request('devices', {}, () => Promise.reject(error as Error));
-  }
+  return await request('devices', {}, () => daemonDevices(client));
 }
 
 export type ImageLock = 'exclusive' | 'shared' | 'none' | '';
 
-/** qemu's scheme, which is ours (devices/image-lock.ts): readers lock byte 100 of the file, writers 101 too. */
-const READ_BYTE = 100;
-const WRITE_BYTE = 101;
-
-function lockOf({ operand }: LeafDetails): ImageLock {
-  if (!operand.startsWith('/')) return '';
+/** null: this is no Linux. */
+function readLocks(): string | null {
   try {
-    const { ino } = statSync(operand);
-    return lockOfInode(readFileSync('/proc/locks', 'utf8'), ino);
+    return readFileSync('/proc/locks', 'utf8');
   } catch {
-    return ''; // the file is gone, or this is no Linux
+    return null;
+  }
+}
+
+function lockOf({ operand }: LeafDetails, locks: string | null): ImageLock {
+  if (locks === null || !operand.startsWith('/')) return '';
+  try {
+    return lockOfInode(locks, statSync(operand).ino);
+  } catch {
+    return ''; // the file is gone
   }
 }
 
@@ -185,6 +184,6 @@ export function lockOfInode(locks: string, inode: number): ImageLock {
     .map((found) => ({ first: Number(found![2]), last: Number(found![3]) }));
   const isLocked = (byte: number) =>
     ranges.some(({ first, last }) => first <= byte && (byte <= last || Number.isNaN(last)));
-  if (isLocked(WRITE_BYTE)) return 'exclusive';
-  return isLocked(READ_BYTE) ? 'shared' : 'none';
+  if (isLocked(LockByte.writer)) return 'exclusive';
+  return isLocked(LockByte.reader) ? 'shared' : 'none';
 }

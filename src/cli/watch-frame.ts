@@ -1,7 +1,7 @@
 /** One frame of `devmapper watch`: the tree of devices, and beside each what happens on it. */
 
 import { formatBytes, sectorsToBytes } from '../base/units.ts';
-import type { DeviceNumber } from '../core/device.ts';
+import { type DeviceNumber, formatDeviceNumber } from '../core/device.ts';
 import type { DevicesAnswer } from '../daemon/devices-method.ts';
 import { printable, shownName } from './dmsetup/mangle.ts';
 import { buildTree, type TreeNode } from './dmsetup/tree.ts';
@@ -49,7 +49,7 @@ export function frameLines(
 }
 
 function deviceLines(answer: DevicesAnswer, rates: ReadonlyMap<string, Rates>): Line[] {
-  const numberOf = ({ number }: TreeNode) => `${number.major}:${number.minor}`;
+  const numberOf = ({ number }: TreeNode) => formatDeviceNumber(number);
   const entries = answer.devices.map(({ name, number }) => ({ name, number: parseNumber(number) }));
   const uses = new Map(
     answer.devices.map(({ number, dependencies }) => [number, dependencies.map(parseNumber)]),

@@ -17,6 +17,12 @@ const USED_BASE = 100;
 const FORBIDDEN_BASE = 200;
 const Permission = { consistentRead: 0, write: 1, writeUnchanged: 2, resize: 3 } as const;
 
+/** Who has an image open holds these: any reader the first one, a writer both. */
+export const LockByte = {
+  reader: USED_BASE + Permission.consistentRead,
+  writer: USED_BASE + Permission.write,
+} as const;
+
 const FORBIDDEN = [Permission.write, Permission.resize];
 
 export interface ImageLockOptions {

@@ -4,7 +4,7 @@ import type { DeviceSelector, DmClient } from '../../control/client/dm-client.ts
 import { type DeviceNumber, formatDeviceNumber } from '../../core/device.ts';
 import { addDmsetupCommand, type CommandHost, DEVICE_OPTIONS, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
-import { type BlockNames, openBlockNames } from './deps-names.ts';
+import { type BlockNames, deviceWord, openBlockNames } from './deps-names.ts';
 import { forEachDevice } from './devices.ts';
 import { request } from './failure.ts';
 import { readShownName, type ShownName } from './ls-options.ts';
@@ -74,8 +74,7 @@ async function wordFor(
   names: BlockNames | null,
 ): Promise<string> {
   if (names === null) return ` (${number.major}, ${number.minor})`;
-  const word = shown === 'blkdevname' ? 'blockName' : 'deviceName';
-  return ` (${(await names[word](number)) ?? formatDeviceNumber(number)})`;
+  return ` (${await deviceWord(names, shown, number)})`;
 }
 
 function describe(numbers: readonly DeviceNumber[], names: BlockNames): Promise<object[]> {

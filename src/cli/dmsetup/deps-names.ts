@@ -2,10 +2,10 @@
 
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { DmError } from '../../base/errors.ts';
 import type { DmClient } from '../../control/client/dm-client.ts';
 import { type DeviceNumber, formatDeviceNumber } from '../../core/device.ts';
-import type { DevicesAnswer } from '../../daemon/devices-method.ts';
+import { daemonDevices } from './daemon-devices.ts';
+import type { ShownName } from './ls-options.ts';
 
 export interface BlockNames {
   /** As in /sys/block. null: no block device (yet), or a file, which has no such name. */
@@ -34,6 +34,16 @@ export async function openBlockNames(client: DmClient): Promise<BlockNames> {
   };
 }
 
+/** As `-o` wants it; without such a name the number. */
+export async function deviceWord(
+  names: BlockNames,
+  shown: ShownName,
+  number: DeviceNumber,
+): Promise<string> {
+  const word = shown === 'blkdevname' ? 'blockName' : 'deviceName';
+  return (await names[word](number)) ?? formatDeviceNumber(number);
+}
+
 /** A node of this machine. A file's number belongs to nobody here. */
 function hostBlockName(number: DeviceNumber): string | null {
   try {
@@ -46,11 +56,6 @@ function hostBlockName(number: DeviceNumber): string | null {
 
 /** What stands below tables, by number: paths and URIs. The kernel knows none. */
 async function leafOperands(client: DmClient): Promise<ReadonlyMap<string, string>> {
-  try {
-    const { leaves } = (await client.daemon('devices')) as DevicesAnswer;
-    return new Map(leaves.map(({ number, operand }) => [number, operand]));
-  } catch (error) {
-    if (error instanceof DmError && error.code === 'ENOTSUP') return new Map();
-    throw error;
-  }
+  const { leaves } = await daemonDevices(client);
+  return new Map(leaves.map(({ number, operand }) => [number, operand]));
 }

@@ -16,7 +16,7 @@ import {
 } from './info-fields.ts';
 import { manglingMode } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
-import { print } from './print.ts';
+import { REPORT_SINK } from './print.ts';
 import { reportOptions } from './report-options.ts';
 
 const COLUMNS = 'name,major,minor,attr,open,segments,events,uuid';
@@ -46,8 +46,7 @@ export function openDeviceReport(
     columns: COLUMNS,
     sort: '',
   };
-  const error = (text: string) => process.stderr.write(text);
-  return new Report({ ...usual, ...shape }, reportOptions(options), { out: print, error });
+  return new Report({ ...usual, ...shape }, reportOptions(options), REPORT_SINK);
 }
 
 /** Reads of each device what the report has a column for. */

@@ -1,10 +1,9 @@
 /** What a report can say about mapped devices, fetched as far as the report needs it. */
 
-import { DmError } from '../../base/errors.ts';
 import type { DeviceSelector, DeviceStatus, DmClient } from '../../control/client/dm-client.ts';
-import type { DeviceNumber } from '../../core/device.ts';
+import { type DeviceNumber, formatDeviceNumber } from '../../core/device.ts';
 import { type BlockNames, openBlockNames } from './deps-names.ts';
-import { commandFailed, ioctlLines, reasonLine } from './failure.ts';
+import { readExisting } from './existing.ts';
 import { readAheadSectors } from './info-read-ahead.ts';
 import { type ManglingMode, unmangle } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
@@ -91,23 +90,17 @@ export class FactReader {
     return Promise.all(
       numbers.map(async (number) => ({
         number,
-        blockName: (await this.#names!.blockName(number)) ?? `${number.major}:${number.minor}`,
+        blockName: (await this.#names!.blockName(number)) ?? formatDeviceNumber(number),
       })),
     );
   }
 }
 
 /** `Device does not exist.`, as info says it. */
-export async function readStatus(
+export function readStatus(
   client: DmClient,
   device: DeviceSelector,
   { inactive = false }: DmsetupOptions,
 ): Promise<DeviceStatus> {
-  try {
-    return await client.status(device, { inactive });
-  } catch (error) {
-    if (!(error instanceof DmError)) throw error;
-    if (error.code !== 'ENXIO') throw commandFailed(ioctlLines('info', device, error), error);
-    throw commandFailed(['Device does not exist.', reasonLine(error.message)], error);
-  }
+  return readExisting(() => client.status(device, { inactive }), { device });
 }

@@ -1,10 +1,9 @@
 /** How far the kernel reads ahead on a device. Of ours the daemon says what the kernel would, and what was set. */
 
 import { readFileSync } from 'node:fs';
-import { DmError } from '../../base/errors.ts';
 import type { DeviceStatus, DmClient } from '../../control/client/dm-client.ts';
-import type { DeviceNumber } from '../../core/device.ts';
-import type { DevicesAnswer } from '../../daemon/devices-method.ts';
+import { type DeviceNumber, formatDeviceNumber } from '../../core/device.ts';
+import { daemonDevices } from './daemon-devices.ts';
 
 export const SECTORS_PER_KIB = 2;
 
@@ -19,8 +18,8 @@ export async function readAheadSectors(
   return kernelReadAheadSectors(number);
 }
 
-export function kernelReadAheadPath({ major, minor }: DeviceNumber): string {
-  return `/sys/dev/block/${major}:${minor}/queue/read_ahead_kb`;
+export function kernelReadAheadPath(number: DeviceNumber): string {
+  return `/sys/dev/block/${formatDeviceNumber(number)}/queue/read_ahead_kb`;
 }
 
 /** null: no block device. */
@@ -43,11 +42,6 @@ function daemonReadAheads(client: DmClient): Promise<ReadonlyMap<string, number 
 }
 
 async function askDaemon(client: DmClient): Promise<ReadonlyMap<string, number | null>> {
-  try {
-    const { devices } = (await client.daemon('devices')) as DevicesAnswer;
-    return new Map(devices.map((device) => [device.name, device.readAheadSectors]));
-  } catch (error) {
-    if (error instanceof DmError && error.code === 'ENOTSUP') return new Map();
-    throw error;
-  }
+  const { devices } = await daemonDevices(client);
+  return new Map(devices.map((device) => [device.name, device.readAheadSectors]));
 }

@@ -7,9 +7,9 @@ import { formatDeviceNumber } from '../../core/device.ts';
 import { stateFolder } from '../../system/state-folder.ts';
 import { addDmsetupCommand, type CommandHost, type Invocation } from './command.ts';
 import { withClient } from './connect.ts';
-import { openBlockNames } from './deps-names.ts';
+import { deviceWord, openBlockNames } from './deps-names.ts';
 import { commandFailed, request } from './failure.ts';
-import { readShownName, type ShownName } from './ls-options.ts';
+import { readShownName, readTreeOptions, type ShownName } from './ls-options.ts';
 import { manglingMode, unmangle } from './mangle.ts';
 import type { DmsetupOptions } from './options.ts';
 import { NO_DEVICES, print, printJson } from './print.ts';
@@ -40,7 +40,6 @@ export function addLsCommand(host: CommandHost): void {
 
 async function list({ options }: Invocation): Promise<void> {
   const isTree = options.tree && options.target === undefined && options.exec === undefined;
-  const { readTreeOptions } = await import('./ls-options.ts');
   const shown = options.tree ? 'devno' : readShownName(options.options);
   if (options.tree) readTreeOptions(options.options, false);
   await withClient(options, async (client) => {
@@ -90,9 +89,9 @@ async function printNames(
 ): Promise<void> {
   const names = shown === 'devno' ? null : await openBlockNames(client);
   const lines = entries.map(async (entry) => {
-    const word = shown === 'blkdevname' ? 'blockName' : 'deviceName';
-    const known = await names?.[word](entry.number);
-    return `${shownNameOf(entry, options)}\t(${known ?? formatDeviceNumber(entry.number)})\n`;
+    const { number } = entry;
+    const word = names ? await deviceWord(names, shown, number) : formatDeviceNumber(number);
+    return `${shownNameOf(entry, options)}\t(${word})\n`;
   });
   print((await Promise.all(lines)).join(''));
 }

@@ -9,7 +9,7 @@ import { commandFailed, DmsetupFailure } from '../dmsetup/failure.ts';
 import type { DeviceFacts, FactReader } from '../dmsetup/info-facts.ts';
 import { deviceFields } from '../dmsetup/info-fields.ts';
 import type { DmsetupOptions } from '../dmsetup/options.ts';
-import { NO_DEVICES, print, printJson } from '../dmsetup/print.ts';
+import { NO_DEVICES, print, printJson, REPORT_SINK } from '../dmsetup/print.ts';
 import { reportOptions } from '../dmsetup/report-options.ts';
 import type { Field, FieldGroup } from '../report/field.ts';
 import { findField } from '../report/field-list.ts';
@@ -129,9 +129,8 @@ function openReport(kind: Kind, options: DmsetupOptions, units: Units): Report<R
   const usualGroups = kind === 'list' ? [REGION_FIELDS] : [COUNTER_FIELDS, REGION_FIELDS];
   const groupsOfAll = [...usualGroups, ...groupsNamed(fields, options.options ?? '')];
   const shape = { fields, groupsOfAll, columns: defaultColumns(kind, options), sort: '' };
-  const sink = { out: print, error: (text: string) => void process.stderr.write(text) };
   try {
-    return new Report(shape, reportOptions(options), sink);
+    return new Report(shape, reportOptions(options), REPORT_SINK);
   } catch (error) {
     if (error instanceof ReportError) throw new DmsetupFailure([error.text.trimEnd()]);
     throw error;
