@@ -12,7 +12,13 @@ import { commandFailed, request } from './dmsetup/failure.ts';
 import { printable, shownName } from './dmsetup/mangle.ts';
 import { NO_DEVICES, print, printJson, REPORT_SINK } from './dmsetup/print.ts';
 import { REPORT_OPTIONS, reportOptions } from './dmsetup/report-options.ts';
-import type { Field, FieldGroup, FieldType, FieldValue } from './report/field.ts';
+import {
+  type Field,
+  type FieldGroup,
+  type FieldLine,
+  type FieldValue,
+  fieldOfLine,
+} from './report/field.ts';
 import { Report } from './report/report.ts';
 
 const HELP = `
@@ -44,16 +50,7 @@ type Row =
 
 const GROUP: FieldGroup = { prefix: 'device', title: 'Device' };
 
-type Line = readonly [
-  id: string,
-  heading: string,
-  widthBytes: number,
-  type: FieldType,
-  value: (row: Row) => FieldValue,
-  description: string,
-];
-
-const LINES: readonly Line[] = [
+const LINES: readonly FieldLine<(row: Row) => FieldValue>[] = [
   ['number', 'NUMBER', 6, 'string', ({ device }) => device.number, 'Major and minor number.'],
   ['kind', 'KIND', 4, 'string', ({ kind }) => kind, 'mapped, or leaf: a file, node or URI.'],
   ['name', 'NAME', 4, 'string', nameOf, 'Name of a mapped device, path or URI of a leaf.'],
@@ -109,10 +106,8 @@ const LINES: readonly Line[] = [
   ],
 ];
 
-const FIELDS: readonly Field<Row>[] = LINES.map(
-  ([id, heading, widthBytes, type, value, description]) => {
-    return { group: GROUP, id, heading, widthBytes, type, value, description };
-  },
+const FIELDS: readonly Field<Row>[] = LINES.map((line) =>
+  fieldOfLine(GROUP, line, (value, row) => value(row)),
 );
 
 function nameOf(row: Row): string {

@@ -5,8 +5,9 @@ import {
   type Field,
   FieldFailure,
   type FieldGroup,
-  type FieldType,
+  type FieldLine,
   type FieldValue,
+  fieldOfLine,
 } from '../report/field.ts';
 import type { DeviceFacts } from './info-facts.ts';
 import { mangle, unmangle } from './mangle.ts';
@@ -26,17 +27,10 @@ export const SPLIT_FIELDS: FieldGroup = {
 };
 
 type Status = NonNullable<DeviceFacts['status']>;
-type Line = readonly [
-  group: FieldGroup,
-  id: string,
-  heading: string,
-  widthBytes: number,
-  type: FieldType,
-  value: (facts: DeviceFacts) => FieldValue,
-  description: string,
-];
+type Value = (facts: DeviceFacts) => FieldValue;
+type Line = readonly [group: FieldGroup, ...FieldLine<Value>];
 
-function ofStatus(value: (status: Status, facts: DeviceFacts) => FieldValue): Line[5] {
+function ofStatus(value: (status: Status, facts: DeviceFacts) => FieldValue): Value {
   return (facts) => facts.status && value(facts.status, facts);
 }
 
@@ -307,18 +301,8 @@ const COMPONENTS: readonly Line[] = [
 
 /** For rows of any kind that know their device. */
 export function deviceFields<Row>(factsOf: (row: Row) => DeviceFacts): Field<Row>[] {
-  return [...NAMES, ...INFORMATION, ...RELATIONSHIPS, ...COMPONENTS].map(
-    ([group, id, heading, widthBytes, type, value, description]) => {
-      return {
-        group,
-        id,
-        heading,
-        widthBytes,
-        type,
-        description,
-        value: (row) => value(factsOf(row)),
-      };
-    },
+  return [...NAMES, ...INFORMATION, ...RELATIONSHIPS, ...COMPONENTS].map(([group, ...line]) =>
+    fieldOfLine(group, line, (value, row) => value(factsOf(row))),
   );
 }
 

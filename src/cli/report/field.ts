@@ -34,6 +34,24 @@ export interface Field<Row> {
   value(row: Row): FieldValue;
 }
 
+/** A field as a line of a list; what its `value` is called with is the list's matter. */
+export type FieldLine<Value> = readonly [
+  id: string,
+  heading: string,
+  widthBytes: number,
+  type: FieldType,
+  value: Value,
+  description: string,
+];
+
+export function fieldOfLine<Row, Value>(
+  group: FieldGroup,
+  [id, heading, widthBytes, type, value, description]: FieldLine<Value>,
+  call: (value: Value, row: Row) => FieldValue,
+): Field<Row> {
+  return { group, id, heading, widthBytes, type, description, value: (row) => call(value, row) };
+}
+
 /** A field cannot be told for a row: the row is left out, the report goes on, the command fails. */
 export class FieldFailure extends Error {
   override readonly name = 'FieldFailure';

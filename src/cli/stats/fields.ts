@@ -1,6 +1,12 @@
 /** The columns of `devmapper stats list` and `report`: names, headings and widths are dmstats'. */
 
-import type { Field, FieldGroup, FieldType, FieldValue } from '../report/field.ts';
+import {
+  type Field,
+  type FieldGroup,
+  type FieldLine,
+  type FieldValue,
+  fieldOfLine,
+} from '../report/field.ts';
 import { type HistogramStyle, histogramText } from './histogram.ts';
 import {
   perSecond,
@@ -43,14 +49,7 @@ export interface FieldStyle {
 
 type StatisticsField = Field<StatisticsRow>;
 type Value = (row: StatisticsRow, style: FieldStyle) => FieldValue;
-type Line = readonly [
-  id: string,
-  heading: string,
-  widthBytes: number,
-  type: FieldType,
-  value: Value,
-  description: string,
-];
+type Line = FieldLine<Value>;
 
 const COUNTERS: readonly Line[] = [
   ['read_count', '#Reads', 6, 'number', counter('reads'), 'Count of reads completed.'],
@@ -334,22 +333,11 @@ const REGIONS: readonly Line[] = [
 ];
 
 export function statisticsFields(style: FieldStyle): StatisticsField[] {
-  const fieldOf =
-    (group: FieldGroup) =>
-    ([id, heading, widthBytes, type, value, description]: Line): StatisticsField => {
-      return {
-        group,
-        id,
-        heading,
-        widthBytes,
-        type,
-        description,
-        value: (row) => value(row, style),
-      };
-    };
+  const fieldsOf = (group: FieldGroup, lines: readonly Line[]): StatisticsField[] =>
+    lines.map((line) => fieldOfLine(group, line, (value, row) => value(row, style)));
   return [
-    ...[...COUNTERS, ...METRICS, ...HISTOGRAMS].map(fieldOf(COUNTER_FIELDS)),
-    ...REGIONS.map(fieldOf(REGION_FIELDS)),
+    ...fieldsOf(COUNTER_FIELDS, [...COUNTERS, ...METRICS, ...HISTOGRAMS]),
+    ...fieldsOf(REGION_FIELDS, REGIONS),
   ];
 }
 
