@@ -4,7 +4,8 @@ import { bytesToSectors } from '../base/units.ts';
 import type { MappedDevice } from './mapped-device.ts';
 
 const LEAST_SECTORS = 256;
-const PAGE_SECTORS = 8;
+/** A page of memory. */
+export const PAGE_SECTORS = 8;
 
 /** At least 128 KiB and twice the optimal I/O size, unless somebody asked for something else. null: there is no disk. */
 export function readAheadSectors({ hasDisk, live, limits }: MappedDevice): number | null {

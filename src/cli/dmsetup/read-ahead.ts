@@ -3,11 +3,9 @@
 import { writeFileSync } from 'node:fs';
 import type { DmClient } from '../../control/client/dm-client.ts';
 import type { DeviceNumber } from '../../core/device.ts';
+import { PAGE_SECTORS } from '../../core/read-ahead.ts';
 import { commandFailed, reasonLine } from './failure.ts';
 import { kernelReadAheadPath, kernelReadAheadSectors, SECTORS_PER_KIB } from './info-read-ahead.ts';
-
-/** The least that is not nothing: dmsetup rounds up to it, and the kernel down to a multiple of it. */
-const PAGE_SECTORS = 8;
 
 export interface WantedReadAhead {
   sectors: number;
@@ -15,7 +13,7 @@ export interface WantedReadAhead {
   minimum: boolean;
 }
 
-/** null: leave it as it is. Like dmsetup it takes words that are no number to be 0. */
+/** null: leave it as it is. As dmsetup does it: words that are no number are 0, and the least that is not nothing is a page. */
 export function parseReadAhead(text: string | undefined): WantedReadAhead | null {
   if (text === undefined || text === 'auto') return null;
   const number = text === 'none' ? 0 : Number(/^\+?(\d+)/.exec(text)?.[1] ?? 0);

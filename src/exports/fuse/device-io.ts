@@ -10,7 +10,8 @@ import { SECTOR_BYTES } from '../../base/units.ts';
 import { BioFlag, NO_DATA, Op, recycleBio, takeBio } from '../../core/bio.ts';
 import { ExtentFlag, ExtentList } from '../../core/extents.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
-import { type ByteRange, WriteRanges } from './write-ranges.ts';
+import type { ByteRange } from '../data-plane/replica-runner.ts';
+import { WriteRanges } from './write-ranges.ts';
 
 /** What is asked about at a time while looking for data or a hole: bounds the list of a fragmented image. */
 const SEEK_WINDOW_SECTORS = (1024 * 1024 * 1024) / SECTOR_BYTES;

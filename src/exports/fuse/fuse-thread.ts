@@ -63,11 +63,13 @@ export class FuseThread {
     port1.on('message', (message: FromWorker) => this.#receive(message));
     // The mount alone does not keep the process alive: its owner does.
     port1.unref();
-    const { spinMicroseconds } = options;
-    const mailbox = this.#mailbox.memory;
-    const progress = this.#progress.buffer;
     const start: StartMessage = {
-      ...{ port: port2, fuseFd, eventFd, mailbox, progress, spinMicroseconds },
+      port: port2,
+      fuseFd,
+      eventFd,
+      mailbox: this.#mailbox.memory,
+      progress: this.#progress.buffer,
+      spinMicroseconds: options.spinMicroseconds,
     };
     thread.serve(start, [port2]);
   }

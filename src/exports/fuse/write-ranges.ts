@@ -3,10 +3,7 @@
  * and would undo what another has written meanwhile. Writes of whole blocks go side by side.
  */
 
-export interface ByteRange {
-  offsetBytes: number;
-  lengthBytes: number;
-}
+import type { ByteRange } from '../data-plane/replica-runner.ts';
 
 interface Entry {
   range: ByteRange;

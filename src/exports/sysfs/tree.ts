@@ -5,7 +5,7 @@
  */
 
 import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** What is beyond is removed. */
 const MAX_SPARES = 64;
@@ -47,7 +47,7 @@ export class Folder {
   link(path: string, target: string): void {
     const folder = dirname(path);
     const known = this.#linksIn(folder);
-    const name = path.slice(folder === '.' ? 0 : folder.length + 1);
+    const name = basename(path);
     const before = known.get(name);
     if (before === target) return;
     this.make(folder);
@@ -67,7 +67,7 @@ export class Folder {
 
   unlink(path: string): void {
     const folder = dirname(path);
-    const name = path.slice(folder === '.' ? 0 : folder.length + 1);
+    const name = basename(path);
     if (this.#linksIn(folder).delete(name)) removeFile(join(this.#root, path));
   }
 
