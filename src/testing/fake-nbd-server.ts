@@ -3,7 +3,7 @@
  * pipes, so that with a simulated clock a whole life of reconnects takes no time and happens the same way each run.
  */
 
-import { DmError } from '../base/errors.ts';
+import { DmError, FormatError } from '../base/errors.ts';
 import type { Wire } from '../devices/nbd/wire.ts';
 import { writeUint64 } from '../protocols/nbd/bytes.ts';
 import {
@@ -76,6 +76,8 @@ export interface FakeServerSettings {
   onOption(connection: FakeConnection, option: number, data: Uint8Array): boolean;
   /** Answers a request by itself, or not at all; true: it did. */
   onRequest(connection: FakeConnection, request: FakeRequest): boolean;
+  /** Hangs up on a client that it cannot read, as real ones do, instead of throwing. */
+  hangsUpOnNonsense: boolean;
 }
 
 export class FakeNbdServer {
@@ -99,6 +101,7 @@ export class FakeNbdServer {
       greeting: null,
       onOption: () => false,
       onRequest: () => false,
+      hangsUpOnNonsense: false,
       ...settings,
     };
   }
@@ -140,7 +143,12 @@ export class FakeConnection {
     this.#wire = wire;
     wire.onBytes = (bytes) => {
       this.#input = joinBytes(this.#input, bytes);
-      while (this.#step());
+      try {
+        while (this.#step());
+      } catch (error) {
+        if (!(error instanceof FormatError && server.settings.hangsUpOnNonsense)) throw error;
+        this.close();
+      }
     };
     wire.onClose = () => {
       this.#stage = 'closed';

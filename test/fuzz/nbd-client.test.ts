@@ -70,6 +70,8 @@ async function runRound(prng: Prng): Promise<number[] | null> {
     replies: prng.pick(['simple', 'structured', 'extended'] as const),
     flags: ALL_FLAGS | (prng.chance(0.5) ? TransmissionFlag.canMultiConn : 0),
     old: prng.chance(0.1),
+    // Spoilt words may have told the client of another protocol than was agreed on.
+    hangsUpOnNonsense: true,
   });
   const settled = NbdDevice.connect({
     uri: parseNbdUri('nbd://fake/disk'),
