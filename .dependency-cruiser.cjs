@@ -3,6 +3,7 @@ const LAYERS = [
   'base',
   'codec',
   'system',
+  'crypto',
   'protocols',
   'core',
   'devices',
