@@ -7,6 +7,7 @@
  */
 import { createRequire } from 'node:module';
 import { type BlockCalls, createBlockCalls } from './block-calls.ts';
+import { type CipherCalls, createCipherCalls } from './cipher-calls.ts';
 import { type ControlCalls, createControlCalls } from './control-calls.ts';
 import { createDescriptorCalls, type DescriptorCalls } from './descriptor-calls.ts';
 import { createFileCalls, type FileCalls } from './file-calls.ts';
@@ -14,6 +15,7 @@ import { createFuseCalls, type FuseCalls } from './fuse-calls.ts';
 import { createLockCalls, type LockCalls } from './lock-calls.ts';
 import type { Koffi } from './natives.ts';
 import { RawCalls } from './raw-calls.ts';
+import { RawCipherCalls } from './raw-cipher-calls.ts';
 import { createSocketCalls, type SocketCalls } from './socket-calls.ts';
 import { createSpaceCalls, type SpaceCalls } from './space-calls.ts';
 
@@ -26,6 +28,8 @@ export interface System {
   readonly blocks: BlockCalls;
   readonly control: ControlCalls;
   readonly fuse: FuseCalls;
+  /** Null where Node's OpenSSL cannot be reached. */
+  readonly ciphers: CipherCalls | null;
 }
 
 let loaded: System | null | undefined;
@@ -43,7 +47,9 @@ function load(): System | null {
   if (process.env['DEVMAPPER_NO_KOFFI'] === '1') return null;
   if (process.platform !== 'linux') return null;
   if (process.arch !== 'x64' && process.arch !== 'arm64') return null;
-  const raw = loadRawCalls();
+  const koffi = loadKoffi();
+  if (koffi === null) return null;
+  const raw = orNull(() => new RawCalls(koffi));
   if (raw === null) return null;
   return {
     sockets: createSocketCalls(raw),
@@ -54,15 +60,19 @@ function load(): System | null {
     blocks: createBlockCalls(raw),
     control: createControlCalls(raw),
     fuse: createFuseCalls(raw),
+    ciphers: orNull(() => createCipherCalls(new RawCipherCalls(koffi))),
   };
 }
 
-function loadRawCalls(): RawCalls | null {
+function loadKoffi(): Koffi | null {
+  return orNull(() => createRequire(import.meta.url)('koffi') as Koffi);
+}
+
+/** Not installed, no prebuilt binary for this libc, a libc or a Node without one of the functions: all the same to callers. */
+function orNull<Value>(load: () => Value): Value | null {
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-    return new RawCalls(koffi);
+    return load();
   } catch {
-    // Not installed, no prebuilt binary for this libc, or a libc without one of the functions: all the same to callers.
     return null;
   }
 }

@@ -28,6 +28,17 @@ function lockTests({ locks, descriptors }: System): void {
     rmSync(folder, { recursive: true });
   });
 
+  it('locks a whole file for one, or for several readers, beside the locks on ranges', () => {
+    expect(locks.lockRange(first, { startBytes: 0, lengthBytes: 0, exclusive: true })).toBe(0);
+    expect(locks.lockFile(first, false)).toBe(0);
+    expect(locks.lockFile(second, false)).toBe(0);
+    expect(locks.lockFile(second, true)).toBe(-Errno.EAGAIN);
+    closeSync(first);
+    expect(locks.lockFile(second, true)).toBe(0);
+    first = openSync(join(folder, 'image'), 'r');
+    expect(locks.lockFile(first, false)).toBe(-Errno.EAGAIN);
+  });
+
   it('keeps the second open file of one process out', () => {
     const range = { startBytes: far, lengthBytes: 10, exclusive: true };
     expect(locks.lockRange(first, range)).toBe(0);

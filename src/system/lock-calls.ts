@@ -1,6 +1,7 @@
 /**
  * Byte-range locks that belong to the open file (F_OFD_*), as qemu and nbdkit take them: they hold between processes
- * and between two opens in one process, and go when the last descriptor of the open file is closed.
+ * and between two opens in one process, and go when the last descriptor of the open file is closed. Beside them the lock on a
+ * whole file (flock), as cryptsetup takes it: the two kinds do not see each other.
  */
 import { PinnedBuffer } from './pinned-buffer.ts';
 import type { RawCalls } from './raw-calls.ts';
@@ -11,6 +12,9 @@ const F_OFD_SETLK = 37;
 const F_RDLCK = 0;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
+const LOCK_SH = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 /** struct flock: type u16, whence u16, start at 8, length at 16, pid at 24 (0 for these commands) */
 const FLOCK_BYTES = 32;
 
@@ -29,6 +33,8 @@ export interface LockCalls {
   unlockRange(fd: number, range: LockRange): number;
   /** Who would be in the way: 0 nobody, 1 another's shared lock, 2 another's exclusive lock. */
   testRange(fd: number, range: LockRange & { exclusive: boolean }): number;
+  /** flock(2), never waits: -EAGAIN when another open file holds it. Goes with the last descriptor of the open file. */
+  lockFile(fd: number, exclusive: boolean): number;
 }
 
 export function createLockCalls(raw: RawCalls): LockCalls {
@@ -52,5 +58,6 @@ export function createLockCalls(raw: RawCalls): LockCalls {
       if (holder === F_UNLCK) return 0;
       return holder === F_WRLCK ? 2 : 1;
     },
+    lockFile: (fd, exclusive) => raw.flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB),
   };
 }

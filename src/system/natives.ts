@@ -15,6 +15,7 @@ const prototypes = {
   eventfd: ['int', 'uint', 'int'],
   socketpair: ['int', 'int', 'int', 'int', 'uintptr_t'],
   fcntl: ['int', 'int', 'int', 'uintptr_t'],
+  flock: ['int', 'int', 'int'],
   ioctl: ['int', 'int', 'ulong', 'uintptr_t'],
   fstatfs: ['int', 'int', 'uintptr_t'],
   setsockopt: ['int', 'int', 'int', 'int', 'uintptr_t', 'uint'],

@@ -1,15 +1,13 @@
 /**
- * The only file that sees an address: libc through koffi, with descriptor, offset and length checked before every call.
+ * libc through koffi, with descriptor, offset and length checked before every call; besides raw-cipher-calls.ts the only file that sees an address.
  *
  * Every method answers a count >= 0 or a negative errno, throws AssertionError for our own bugs and allocates nothing.
  * A call that a signal interrupted is made again. Struct layouts are those of x86_64 and arm64, which agree here
  * (little endian, 64-bit longs); index.ts refuses other machines.
- *
- * Arguments travel as numbers (`uintptr_t` rather than `void *`): user addresses are below 2^56 on both machines
- * and in practice below 2^47, so a double holds them exactly; `addressOf` asserts it.
  */
 import { assert } from '../base/assert.ts';
 import { Errno } from '../base/errors.ts';
+import { Addresses, checkCount, checkSpan } from './addresses.ts';
 import { AsyncQueue } from './async-queue.ts';
 import { type IoVector, MAX_VECTOR_PIECES } from './io-vector.ts';
 import { declareNatives, type Koffi, type Native, type Natives } from './natives.ts';
@@ -26,28 +24,10 @@ function checkFd(fd: number): void {
   assert((fd | 0) === fd && fd >= 0, 'a file descriptor is a whole number from 0');
 }
 
-function checkCount(value: number): void {
-  assert(
-    Number.isSafeInteger(value) && value >= 0,
-    'a length or file offset is a whole number from 0',
-  );
-}
-
-/** `byteLength` and not `lengthBytes`: a transferred or shrunk buffer shows only there. */
-function checkSpan(buffer: PinnedBuffer, offsetBytes: number, lengthBytes: number): void {
-  checkCount(offsetBytes);
-  checkCount(lengthBytes);
-  assert(
-    offsetBytes + lengthBytes <= buffer.bytes.byteLength,
-    'a system call stays inside its buffer',
-  );
-}
-
 export class RawCalls {
-  readonly #koffi: Koffi;
   readonly #errno: () => number;
   readonly #libc: Natives;
-  readonly #addresses = new WeakMap<PinnedBuffer, number>();
+  readonly #addresses: Addresses;
   readonly #iovecs = PinnedBuffer.allocate(MAX_VECTOR_PIECES * IOVEC_BYTES);
   readonly #msghdr = PinnedBuffer.allocate(MSGHDR_BYTES);
   /** An off_t for sendfile or a socklen_t for getsockopt. */
@@ -55,7 +35,7 @@ export class RawCalls {
   readonly #async = new AsyncQueue((result) => this.#settle(result));
 
   constructor(koffi: Koffi) {
-    this.#koffi = koffi;
+    this.#addresses = new Addresses(koffi);
     this.#errno = koffi.errno;
     this.#libc = declareNatives(koffi);
   }
@@ -92,6 +72,12 @@ export class RawCalls {
     checkFd(fd);
     checkSpan(buffer, 0, lengthBytes);
     return this.#settle(this.#libc.fcntl(fd, command, this.#addressOf(buffer)));
+  }
+
+  flock(fd: number, operation: number): number {
+    checkFd(fd);
+    checkCount(operation);
+    return this.#settle(this.#libc.flock(fd, operation));
   }
 
   ioctl(fd: number, request: number, buffer: PinnedBuffer, lengthBytes: number): number {
@@ -380,12 +366,7 @@ export class RawCalls {
   }
 
   #addressOf(buffer: PinnedBuffer): number {
-    const known = this.#addresses.get(buffer);
-    if (known !== undefined) return known;
-    const address = Number(this.#koffi.address(buffer.bytes));
-    assert(Number.isSafeInteger(address) && address > 0, 'an address fits a number');
-    this.#addresses.set(buffer, address);
-    return address;
+    return this.#addresses.of(buffer);
   }
 
   /** A failed call whose errno got lost must not look like success. */

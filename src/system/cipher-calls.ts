@@ -1,0 +1,47 @@
+/** Block ciphers of Node's OpenSSL on pinned memory, in place: no copy, no allocation per call. */
+import { PinnedBuffer } from './pinned-buffer.ts';
+import type { EvpContext, RawCipherCalls } from './raw-cipher-calls.ts';
+
+export interface CipherCallOptions {
+  /** OpenSSL's, without padding from then on: `AES-256-ECB`. */
+  cipherName: string;
+  /** Of OpenSSL's legacy provider: blowfish, cast5. */
+  legacy: boolean;
+  key: Uint8Array;
+  encrypting: boolean;
+}
+
+export interface CipherCalls {
+  /** Null when this OpenSSL lacks the cipher. The key is copied and the copy wiped. */
+  open(options: CipherCallOptions): EvpContext | null;
+  /** Whole blocks, in place; false when OpenSSL refuses. Contexts that chain go on where they were. */
+  update(
+    context: EvpContext,
+    buffer: PinnedBuffer,
+    offsetBytes: number,
+    lengthBytes: number,
+  ): boolean;
+  /** Overwrites the key schedule; may be called again. */
+  close(context: EvpContext): void;
+}
+
+const MAX_KEY_BYTES = 64;
+
+export function createCipherCalls(raw: RawCipherCalls): CipherCalls {
+  const pinnedKey = PinnedBuffer.allocate(MAX_KEY_BYTES);
+
+  return {
+    open({ cipherName, legacy, key, encrypting }) {
+      pinnedKey.bytes.set(key);
+      try {
+        const keyBytes = key.byteLength;
+        return raw.createContext({ cipherName, legacy, key: pinnedKey, keyBytes, encrypting });
+      } finally {
+        pinnedKey.bytes.fill(0);
+      }
+    },
+    update: (context, buffer, offsetBytes, lengthBytes) =>
+      raw.update(context, buffer, offsetBytes, buffer, offsetBytes, lengthBytes),
+    close: (context) => raw.freeContext(context),
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * OpenSSL's EVP through koffi, the copy of it that Node itself runs on: never the system's libcrypto, whose symbols clash with Node's.
+ * Offset and length are checked before every call, as in raw-calls.ts.
+ *
+ * Source: EVP_EncryptInit(3), EVP_CIPHER_fetch(3), OSSL_LIB_CTX(3), OSSL_PROVIDER(3)
+ */
+import { assert } from '../base/assert.ts';
+import { Addresses, checkSpan } from './addresses.ts';
+import type { Koffi } from './natives.ts';
+import { PinnedBuffer } from './pinned-buffer.ts';
+
+type Call = (...args: (number | string)[]) => number;
+
+/** Pointers are `uintptr_t`, so that they travel as numbers. */
+const prototypes = {
+  OSSL_LIB_CTX_new: ['uintptr_t'],
+  OSSL_LIB_CTX_free: ['void', 'uintptr_t'],
+  OSSL_PROVIDER_load: ['uintptr_t', 'uintptr_t', 'str'],
+  ERR_clear_error: ['void'],
+  EVP_CIPHER_fetch: ['uintptr_t', 'uintptr_t', 'str', 'uintptr_t'],
+  EVP_CIPHER_free: ['void', 'uintptr_t'],
+  EVP_CIPHER_CTX_new: ['uintptr_t'],
+  EVP_CIPHER_CTX_free: ['void', 'uintptr_t'],
+  EVP_CIPHER_CTX_set_padding: ['int', 'uintptr_t', 'int'],
+  EVP_CIPHER_CTX_set_key_length: ['int', 'uintptr_t', 'int'],
+  EVP_CipherInit_ex: [
+    'int',
+    'uintptr_t',
+    'uintptr_t',
+    'uintptr_t',
+    'uintptr_t',
+    'uintptr_t',
+    'int',
+  ],
+  EVP_CipherUpdate: ['int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'int'],
+} as const;
+
+type Calls = Record<keyof typeof prototypes, Call>;
+
+/** An EVP_CIPHER_CTX with its key schedule; only this file sees the address. */
+export class EvpContext {
+  #address: number;
+
+  constructor(address: number) {
+    this.#address = address;
+  }
+
+  /** 0 once it was freed. */
+  get address(): number {
+    return this.#address;
+  }
+
+  forget(): void {
+    this.#address = 0;
+  }
+}
+
+export interface EvpRequest {
+  /** OpenSSL's: `AES-256-ECB`. */
+  cipherName: string;
+  /** Of the legacy provider, in a library context of its own: Node's stays as it is. */
+  legacy: boolean;
+  /** Starts with the key. */
+  key: PinnedBuffer;
+  keyBytes: number;
+  encrypting: boolean;
+}
+
+export class RawCipherCalls {
+  readonly #openssl: Calls;
+  readonly #addresses: Addresses;
+  readonly #outLength = PinnedBuffer.allocate(8);
+  #legacy: number | undefined;
+
+  /** Throws where this Node has no OpenSSL 3, or does not let others see it. */
+  constructor(koffi: Koffi) {
+    this.#openssl = declareCalls(koffi);
+    this.#addresses = new Addresses(koffi);
+  }
+
+  /** Null when this OpenSSL has no such cipher, or none with such a key. */
+  createContext(request: EvpRequest): EvpContext | null {
+    checkSpan(request.key, 0, request.keyBytes);
+    const openssl = this.#openssl;
+    const library = request.legacy ? this.#legacyLibrary() : 0;
+    const cipher = library < 0 ? 0 : openssl.EVP_CIPHER_fetch(library, request.cipherName, 0);
+    if (cipher === 0) {
+      openssl.ERR_clear_error();
+      return null;
+    }
+    const address = openssl.EVP_CIPHER_CTX_new();
+    const done = address !== 0 && this.#init(address, cipher, request);
+    // The context holds a reference of its own.
+    openssl.EVP_CIPHER_free(cipher);
+    if (done) return new EvpContext(address);
+    if (address !== 0) openssl.EVP_CIPHER_CTX_free(address);
+    openssl.ERR_clear_error();
+    return null;
+  }
+
+  /** Whether all `lengthBytes` were done; the two ranges are the same or do not overlap. */
+  update(
+    context: EvpContext,
+    source: PinnedBuffer,
+    sourceOffset: number,
+    target: PinnedBuffer,
+    targetOffset: number,
+    lengthBytes: number,
+  ): boolean {
+    checkSpan(source, sourceOffset, lengthBytes);
+    checkSpan(target, targetOffset, lengthBytes);
+    const { address } = context;
+    assert(address !== 0, 'a cipher is not used after it was closed');
+    const done = this.#openssl.EVP_CipherUpdate(
+      address,
+      this.#addresses.of(target) + targetOffset,
+      this.#addresses.of(this.#outLength),
+      this.#addresses.of(source) + sourceOffset,
+      lengthBytes,
+    );
+    return done === 1 && this.#outLength.view.getInt32(0, true) === lengthBytes;
+  }
+
+  /** OpenSSL overwrites the key schedule before it gives the memory back. */
+  freeContext(context: EvpContext): void {
+    if (context.address === 0) return;
+    this.#openssl.EVP_CIPHER_CTX_free(context.address);
+    context.forget();
+  }
+
+  #init(address: number, cipher: number, request: EvpRequest): boolean {
+    const openssl = this.#openssl;
+    const encrypting = request.encrypting ? 1 : 0;
+    const key = this.#addresses.of(request.key);
+    return (
+      openssl.EVP_CipherInit_ex(address, cipher, 0, 0, 0, encrypting) === 1 &&
+      openssl.EVP_CIPHER_CTX_set_key_length(address, request.keyBytes) === 1 &&
+      openssl.EVP_CipherInit_ex(address, 0, 0, key, 0, encrypting) === 1 &&
+      openssl.EVP_CIPHER_CTX_set_padding(address, 0) === 1
+    );
+  }
+
+  /** Loaded once for the thread; -1 when this build has no legacy provider. */
+  #legacyLibrary(): number {
+    if (this.#legacy !== undefined) return this.#legacy;
+    const openssl = this.#openssl;
+    const library = openssl.OSSL_LIB_CTX_new();
+    const loaded = library !== 0 && openssl.OSSL_PROVIDER_load(library, 'legacy') !== 0;
+    if (library !== 0 && !loaded) openssl.OSSL_LIB_CTX_free(library);
+    openssl.ERR_clear_error();
+    this.#legacy = loaded ? library : -1;
+    return this.#legacy;
+  }
+}
+
+function declareCalls(koffi: Koffi): Calls {
+  const program = koffi.load(null);
+  const calls: Partial<Calls> = {};
+  for (const [name, [result, ...args]] of Object.entries(prototypes)) {
+    calls[name as keyof Calls] = program.func(name, result, args) as Call;
+  }
+  return calls as Calls;
+}
