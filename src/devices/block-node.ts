@@ -28,19 +28,25 @@ export interface BlockNodeOptions {
 export function createBlockNodeDevice(options: BlockNodeOptions): DescriptorDevice {
   const { descriptor, number, clock, system } = options;
   const facts = createFacts(number);
-  const sizeBytes = system
-    ? check(system.blocks.sizeBytes(descriptor.fd), descriptor)
-    : (facts.sizeBytes() ?? findSize(descriptor.fd));
   return new DescriptorDevice({
     number,
     operand: formatDeviceNumber(number),
     descriptor,
-    sizeSectors: bytesToSectors(sizeBytes),
+    sizeSectors: bytesToSectors(blockNodeSizeBytes(descriptor, number, system)),
     limits: () => limitsOf(descriptor, system, facts),
     space: system ? createNodeSpace(system) : plainSpace,
     cached: system && new CachedIo({ files: system.files, clock, inMemory: false }),
     inMemory: false,
   });
+}
+
+export function blockNodeSizeBytes(
+  descriptor: Descriptor,
+  number: DeviceNumber,
+  system: System | null,
+): number {
+  if (system) return check(system.blocks.sizeBytes(descriptor.fd), descriptor);
+  return createFacts(number).sizeBytes() ?? findSize(descriptor.fd);
 }
 
 /** Linux lets a read-only disk be opened for writing, and then refuses each write. */
