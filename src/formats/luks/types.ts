@@ -1,29 +1,9 @@
 /** What LUKS1 and LUKS2 have in common, for those who open, edit and map a volume without caring which it is. */
 
+import type { Pbkdf, PbkdfRequest } from '../../crypto/kdf/pbkdf.ts';
 import type { Secret } from '../../crypto/secret.ts';
 
-export type PbkdfName = 'pbkdf2' | 'argon2i' | 'argon2id';
-
-/** How a passphrase becomes a key; as stored. */
-export interface Pbkdf {
-  name: PbkdfName;
-  /** pbkdf2's only; `sha256` ... */
-  hash: string;
-  iterations: number;
-  /** argon2's only. */
-  memoryKiB: number;
-  parallel: number;
-}
-
-/** What a user asks for; what is absent is cryptsetup's default. `forceIterations` excludes `iterTimeMs`. */
-export interface PbkdfRequest {
-  name?: PbkdfName;
-  hash?: string;
-  iterTimeMs?: number;
-  forceIterations?: number;
-  memoryKiB?: number;
-  parallel?: number;
-}
+export type { Pbkdf, PbkdfName, PbkdfRequest } from '../../crypto/kdf/pbkdf.ts';
 
 export type SlotPriority = 'ignore' | 'normal' | 'prefer';
 
@@ -118,3 +98,50 @@ export interface LuksVolume {
   /** The same facts as plain data, no key material but digests. */
   dumpJson(): unknown;
 }
+
+/** Of a new volume; what is absent is cryptsetup's default. */
+export interface FormatRequest {
+  cipher?: string;
+  keyBytes?: number;
+  /** Of LUKS1, of LUKS2's digests and AF splitter, and of pbkdf2 unless `pbkdf` says otherwise. */
+  hash?: string;
+  uuid?: string;
+  /** Default: random. The caller wipes it. */
+  volumeKey?: Secret;
+  /** Where data begin, on the data device; default: behind the header, aligned to 1 MiB. */
+  dataOffsetBytes?: number;
+  /** Data begin at a multiple of this; not together with `dataOffsetBytes`. */
+  alignBytes?: number;
+  /** The header is on a device of its own: data begin at 0 unless `dataOffsetBytes` says otherwise. */
+  detached?: boolean;
+  /** Of the data device; default: that of the header's. Decides, with `detached`, about the default sector size. */
+  dataSizeBytes?: number;
+  /** The first key slot; its slot is 0 by default. */
+  key: AddKeyRequest;
+  /** The rest is LUKS2's only. */
+  sectorBytes?: number;
+  label?: string;
+  subsystem?: string;
+  metadataBytes?: number;
+  keyslotsBytes?: number;
+}
+
+/** What only LUKS2 can. */
+export interface Luks2Extras {
+  /** `undefined` leaves one as it is, '' takes it away. */
+  setLabels(labels: { label?: string; subsystem?: string }): Promise<void>;
+  setPriority(slot: number, priority: SlotPriority): Promise<void>;
+  /** The persistent activation flags, all of them: `allow-discards` ... */
+  setFlags(flags: readonly string[]): Promise<void>;
+  /** A slot for another key than the volume's. Answers the slot. */
+  addUnboundKey(key: Secret, request: AddKeyRequest): Promise<number>;
+  /** JSON of a token as stored. Throws DmError EINVAL "Token N is not in use." */
+  tokenText(token: number): string;
+  /** Answers its number. `token` absent: the first free one; `replace`: one that is there may be overwritten. */
+  importToken(text: string, options: { token?: number; replace?: boolean }): Promise<number>;
+  removeToken(token: number): Promise<void>;
+  /** `luksDump --dump-json-metadata`, byte for byte. */
+  metadataText(): string;
+}
+
+export type Luks2Volume = LuksVolume & Luks2Extras & { readonly version: 2 };
