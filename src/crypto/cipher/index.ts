@@ -1,8 +1,9 @@
 /** The only list of block ciphers. */
 
 import type { CipherType } from './block-cipher.ts';
+import { aes, aria, camellia, sm4, tripleDes } from './openssl-ciphers.ts';
 
-const cipherTypes: readonly CipherType[] = [];
+const cipherTypes: readonly CipherType[] = [aes, camellia, aria, sm4, tripleDes];
 
 const byName = new Map(cipherTypes.map((type) => [type.name, type]));
 

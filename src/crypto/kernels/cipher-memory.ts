@@ -6,6 +6,7 @@
  */
 
 import { assert } from '../../base/assert.ts';
+import { PinnedBuffer } from '../../system/pinned-buffer.ts';
 import { type WasmMemory, webAssembly } from './web-assembly.ts';
 
 const PAGE_BYTES = 65_536;
@@ -29,7 +30,9 @@ export class CipherMemory {
   /** The IVs of a run: 16 bytes for each 512-byte sector. */
   readonly ivsAt = IVS_AT;
   /** The scratch regions; these bytes never move. */
-  readonly scratch: Uint8Array;
+  readonly scratch: PinnedBuffer;
+  /** The same, as 32-bit words. */
+  readonly words: Int32Array;
   readonly #freed = new Map<number, number[]>();
   #bytes: Uint8Array;
   #end = ALLOCATED_AT;
@@ -43,7 +46,8 @@ export class CipherMemory {
       this.wasm?.buffer ??
       new SharedArrayBuffer(pages * PAGE_BYTES, { maxByteLength: MAX_PAGES * PAGE_BYTES });
     this.#bytes = new Uint8Array(buffer);
-    this.scratch = new Uint8Array(buffer, 0, ALLOCATED_AT);
+    this.scratch = PinnedBuffer.wrap(new Uint8Array(buffer, 0, ALLOCATED_AT));
+    this.words = new Int32Array(buffer, 0, ALLOCATED_AT / 4);
   }
 
   /** All of it; another view after `allocate` had to grow it, so do not keep it. */
@@ -79,7 +83,7 @@ export class CipherMemory {
 
   /** Overwrites what was worked on last. */
   wipeScratch(): void {
-    this.scratch.fill(0);
+    this.words.fill(0);
   }
 
   #grow(pages: number): void {
@@ -88,7 +92,7 @@ export class CipherMemory {
       this.#bytes = new Uint8Array(this.wasm.buffer);
       return;
     }
-    const buffer = this.scratch.buffer as SharedArrayBuffer;
+    const buffer = this.scratch.bytes.buffer as SharedArrayBuffer;
     buffer.grow(buffer.byteLength + pages * PAGE_BYTES);
     this.#bytes = new Uint8Array(buffer);
   }
