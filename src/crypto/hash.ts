@@ -11,8 +11,8 @@ import { DmError } from '../base/errors.ts';
 export interface HashAlgorithm {
   readonly name: string;
   readonly digestBytes: number;
-  /** Writes the digest of all parts, one after the other, to `target` at `offset`. */
-  digestInto(target: Uint8Array, offset: number, ...parts: readonly Uint8Array[]): void;
+  /** Fills `target`, at most a digest long, with the beginning of the digest of all parts, one after the other; leaves no copy. */
+  digestInto(target: Uint8Array, ...parts: readonly Uint8Array[]): void;
 }
 
 type HashWasm = typeof import('hash-wasm');
@@ -87,9 +87,9 @@ export async function loadHash(name: string): Promise<HashAlgorithm> {
   return {
     name,
     digestBytes,
-    digestInto(target, offset, ...parts) {
+    digestInto(target, ...parts) {
       const result = digest(parts);
-      target.set(result, offset);
+      target.set(result.subarray(0, target.byteLength));
       result.fill(0);
     },
   };
