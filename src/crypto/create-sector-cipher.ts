@@ -1,0 +1,126 @@
+/** Makes a sector cipher from what dm-crypt's table line says: finds cipher, mode and IV, divides the key, and refuses what dm-crypt refuses. */
+
+import { DmError } from '../base/errors.ts';
+import { BulkSectorCipher, type CipherPart } from './bulk-sector-cipher.ts';
+import type { CipherType } from './cipher/block-cipher.ts';
+import { findCipherType } from './cipher/index.ts';
+import { type CipherEngine, type CipherPath, cipherEngine } from './cipher-engine.ts';
+import type { CipherSpec } from './cipher-spec.ts';
+import { withEssiv } from './iv/essiv.ts';
+import { findIvType } from './iv/index.ts';
+import type { IvContext, IvGenerator, IvType } from './iv/iv-generator.ts';
+import type { ModeType } from './mode/chain-mode.ts';
+import { modeTypes } from './mode/index.ts';
+import type { SectorCipher, SectorCipherOptions } from './sector-cipher.ts';
+
+/** `path` leaves out the faster ways, for tests. */
+export function createSectorCipher(options: SectorCipherOptions, path?: CipherPath): SectorCipher {
+  const { spec, key, sectorBytes } = options;
+  checkSectorBytes(spec, sectorBytes);
+  const cipher = cipherTypeOf(spec);
+  const mode = modeTypes[spec.mode];
+  const ivType = mode.hasIv ? ivTypeOf(spec) : null;
+  const extraBytes = ivType?.extraKeyBytes?.(key.byteLength, spec.keyCount, cipher.blockBytes) ?? 0;
+  const keys = divideKey(spec, mode, cipher, key.subarray(0, key.byteLength - extraBytes));
+  const extraKey = key.subarray(key.byteLength - extraBytes);
+  const engine = cipherEngine(path);
+  const parts = keys.map((part) =>
+    createPart(options, { cipher, mode, ivType, extraKey, engine, part }),
+  );
+  return new BulkSectorCipher(options, engine, cipher.blockBytes, parts);
+}
+
+function checkSectorBytes(spec: CipherSpec, sectorBytes: number): void {
+  const isPower = Number.isInteger(Math.log2(sectorBytes));
+  if (isPower && sectorBytes >= 512 && sectorBytes <= 4096) return;
+  throw new DmError(
+    'EINVAL',
+    `Cannot use the cipher "${spec.text}": Invalid feature value for sector_size, expected 512, 1024, 2048 or 4096 bytes, got ${sectorBytes}`,
+  );
+}
+
+function cipherTypeOf(spec: CipherSpec): CipherType {
+  const type = findCipherType(spec.cipher);
+  if (!type) {
+    throw new DmError(
+      'ENOENT',
+      `Cannot use the cipher "${spec.text}": Error allocating crypto tfm, there is no cipher "${spec.cipher}" here`,
+    );
+  }
+  if (spec.mode === 'xts' && type.blockBytes !== 16) {
+    throw new DmError(
+      'EINVAL',
+      `Cannot use the cipher "${spec.text}": Error allocating crypto tfm, xts needs blocks of 16 bytes, ${type.name} has ${type.blockBytes}`,
+    );
+  }
+  return type;
+}
+
+function ivTypeOf(spec: CipherSpec): IvType {
+  const name = spec.ivMode === 'essiv' ? 'plain64' : (spec.ivMode ?? 'null');
+  const type = findIvType(name);
+  if (type) return type;
+  throw new DmError(
+    'EINVAL',
+    `Cannot use the cipher "${spec.text}": Invalid IV mode, there is no "${name}"`,
+  );
+}
+
+/** Equal parts for the keys of a multi-key cipher, each of a length that the cipher takes. Weak keys pass, as in a kernel outside FIPS mode. */
+function divideKey(
+  spec: CipherSpec,
+  mode: ModeType,
+  cipher: CipherType,
+  key: Uint8Array,
+): Uint8Array[] {
+  const partBytes = key.byteLength / spec.keyCount;
+  if (!cipher.keyLengthsBytes.includes(partBytes / mode.keysPerCipher)) {
+    const lengths = cipher.keyLengthsBytes.map(
+      (bytes) => bytes * mode.keysPerCipher * spec.keyCount,
+    );
+    throw new DmError(
+      'EINVAL',
+      `Cannot use the cipher "${spec.text}": Error decoding and setting key, expected ${lengths.join(', ')} bytes, got ${key.byteLength}`,
+    );
+  }
+  return Array.from({ length: spec.keyCount }, (_, index) =>
+    key.subarray(index * partBytes, (index + 1) * partBytes),
+  );
+}
+
+interface PartContext {
+  cipher: CipherType;
+  mode: ModeType;
+  ivType: IvType | null;
+  extraKey: Uint8Array;
+  engine: CipherEngine;
+  /** One of the keys. */
+  part: Uint8Array;
+}
+
+function createPart(options: SectorCipherOptions, context: PartContext): CipherPart {
+  const { cipher, mode, ivType, extraKey, engine, part } = context;
+  return {
+    mode: mode.create(cipher, part, engine),
+    iv:
+      ivType &&
+      createIv(ivType, options.spec, {
+        engine,
+        cipher,
+        mode: options.spec.mode,
+        cipherKey: part,
+        extraKey,
+        ivOptions: options.spec.ivOptions,
+        ivBytes: cipher.blockBytes,
+        sectorBytes: options.sectorBytes,
+      }),
+  };
+}
+
+function createIv(type: IvType, spec: CipherSpec, context: IvContext): IvGenerator {
+  const ownHash = spec.ivMode === 'essiv' && spec.ivOptions !== null ? [spec.ivOptions] : [];
+  return [...ownHash, ...spec.essivHashes].reduce(
+    (inner, hash) => withEssiv(inner, hash, context),
+    type.create(context),
+  );
+}
