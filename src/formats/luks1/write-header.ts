@@ -1,0 +1,47 @@
+/**
+ * Writing the header. It takes two sectors, and the border runs through key slot 6: a disk that loses power may have one new
+ * and one old. So a change says which of them must be there first.
+ */
+
+import { SECTOR_BYTES } from '../../base/units.ts';
+import type { ByteDisk } from '../byte-disk.ts';
+import { encodeHeader, type Luks1Header } from './header.ts';
+import { HEADER_BYTES } from './layout.ts';
+
+/**
+ * `enable`: something is there that was not; the second sector (the end of slot 6, and slot 7) comes before the first, which names it.
+ * `disable`: the first sector comes first, so that no slot is active whose salt is gone.
+ */
+export type HeaderChange = 'enable' | 'disable';
+
+/** Flushed when it resolves. `before`: what is on the disk; null: nothing to rely on. */
+export async function writeHeader(
+  disk: ByteDisk,
+  before: Luks1Header | null,
+  after: Luks1Header,
+  change: HeaderChange,
+): Promise<void> {
+  const encoded = encodeHeader(after);
+  const old = before && encodeHeader(before);
+  const changed = [0, SECTOR_BYTES].filter(
+    (offset) => !old || !isEqual(sectorAt(old, offset), sectorAt(encoded, offset)),
+  );
+  if (change === 'enable') changed.reverse();
+  if (disk.sectorBytes >= HEADER_BYTES && changed.length > 0) {
+    await disk.write(0, encoded);
+    await disk.flush();
+    return;
+  }
+  for (const offset of changed) {
+    await disk.write(offset, sectorAt(encoded, offset));
+    await disk.flush();
+  }
+}
+
+function sectorAt(encoded: Uint8Array, offset: number): Uint8Array {
+  return encoded.subarray(offset, offset + SECTOR_BYTES);
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, index) => byte === b[index]);
+}
