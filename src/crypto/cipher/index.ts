@@ -1,9 +1,20 @@
 /** The only list of block ciphers. */
 
 import type { CipherType } from './block-cipher.ts';
+import { blowfish, cast5 } from './legacy-ciphers.ts';
 import { aes, aria, camellia, sm4, tripleDes } from './openssl-ciphers.ts';
+import { twofish } from './twofish.ts';
 
-const cipherTypes: readonly CipherType[] = [aes, camellia, aria, sm4, tripleDes];
+const cipherTypes: readonly CipherType[] = [
+  aes,
+  camellia,
+  aria,
+  sm4,
+  tripleDes,
+  blowfish,
+  cast5,
+  twofish,
+];
 
 const byName = new Map(cipherTypes.map((type) => [type.name, type]));
 
