@@ -45,6 +45,7 @@ const WORDS: Record<ErrnoName, string> = {
   ESHUTDOWN: 'Cannot send after transport endpoint shutdown',
   ESTALE: 'Stale file handle',
   EDQUOT: 'Disk quota exceeded',
+  ENOKEY: 'Required key not available',
   ECANCELED: 'Operation canceled',
 };
 

@@ -51,6 +51,7 @@ export const Errno = {
   ESTALE: 116,
   EDQUOT: 122,
   ECANCELED: 125,
+  ENOKEY: 126,
 } as const;
 
 export type ErrnoName = keyof typeof Errno;

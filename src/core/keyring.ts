@@ -4,15 +4,30 @@
  */
 
 import { DmError } from '../base/errors.ts';
+import { Secret } from '../crypto/secret.ts';
 
 /** More than any program has; a loop that adds keys must not fill the memory. */
 const MAX_KEYS = 1024;
-const MAX_PAYLOAD_BYTES = 1024;
+/** lmk has up to 65 keys of 32 bytes. */
+const MAX_PAYLOAD_BYTES = 4096;
 const MAX_DESCRIPTION_CHARS = 512;
 
-export class Keyring {
+/** What targets see of a keyring. */
+export interface KeyFinder {
+  /** The keyring's own; whoever keeps it copies it. */
+  find(description: string): Secret | undefined;
+}
+
+export const NO_KEYS: KeyFinder = { find: () => undefined };
+
+export interface KeyInfo {
+  description: string;
+  lengthBytes: number;
+}
+
+export class Keyring implements KeyFinder {
   /** By description; the oldest first. */
-  readonly #payloads = new Map<string, Uint8Array>();
+  readonly #payloads = new Map<string, Secret>();
 
   get size(): number {
     return this.#payloads.size;
@@ -20,9 +35,9 @@ export class Keyring {
 
   /** Keeps a copy. Throws DmError: EINVAL for what the kernel would not take as a logon key. */
   add(description: string, payload: Uint8Array): void {
-    const isGood = /^[^:]+:./.test(description) && description.length <= MAX_DESCRIPTION_CHARS;
+    const isGood = /^[^:\s]+:\S+$/.test(description) && description.length <= MAX_DESCRIPTION_CHARS;
     if (!isGood) {
-      const expected = `"PREFIX:NAME" of at most ${MAX_DESCRIPTION_CHARS} characters`;
+      const expected = `"PREFIX:NAME" of at most ${MAX_DESCRIPTION_CHARS} characters without white space`;
       throw new DmError('EINVAL', `Cannot add key: its description is not ${expected}`);
     }
     const { byteLength } = payload;
@@ -30,22 +45,29 @@ export class Keyring {
       const range = `1 to ${MAX_PAYLOAD_BYTES} bytes, got ${byteLength}`;
       throw new DmError('EINVAL', `Cannot add key "${description}": expected ${range}`);
     }
-    this.#remove(description);
-    if (this.#payloads.size >= MAX_KEYS) this.#remove([...this.#payloads.keys()][0]!);
-    this.#payloads.set(description, Uint8Array.from(payload));
+    this.remove(description);
+    if (this.#payloads.size >= MAX_KEYS) this.remove([...this.#payloads.keys()][0]!);
+    this.#payloads.set(description, Secret.from(payload));
   }
 
-  /** The keyring's own bytes: whoever keeps them copies them, and overwrites the copy. */
-  find(description: string): Uint8Array | undefined {
+  find(description: string): Secret | undefined {
     return this.#payloads.get(description);
   }
 
-  wipe(): void {
-    for (const description of [...this.#payloads.keys()]) this.#remove(description);
+  /** Sorted; payloads are nobody's to see. */
+  list(): KeyInfo[] {
+    return [...this.#payloads]
+      .map(([description, { lengthBytes }]) => ({ description, lengthBytes }))
+      .sort((one, other) => (one.description < other.description ? -1 : 1));
   }
 
-  #remove(description: string): void {
-    this.#payloads.get(description)?.fill(0);
-    this.#payloads.delete(description);
+  /** Overwrites the key; tables that were loaded with it keep theirs. False: there is none. */
+  remove(description: string): boolean {
+    this.#payloads.get(description)?.wipe();
+    return this.#payloads.delete(description);
+  }
+
+  wipe(): void {
+    for (const description of [...this.#payloads.keys()]) this.remove(description);
   }
 }

@@ -9,6 +9,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { DmError, Errno } from '../base/errors.ts';
+import type { Secret } from '../crypto/secret.ts';
 import { type Bio, Op } from './bio.ts';
 import { type Bypass, Bypasses } from './bypasses.ts';
 import { type BlockDevice, type DeviceNumber, formatDeviceNumber } from './device.ts';
@@ -388,8 +389,12 @@ export class MappedDevice implements BlockDevice {
     return this.#holders.hold();
   }
 
-  /** Sends a message to the target at `sector` of the live table. */
-  message(sector: number, argv: readonly string[]): Promise<string | undefined> {
-    return sendTargetMessage(this.#live, this.name, sector, argv);
+  /** Sends a message to the target at `sector` of the live table. Words may name `secrets` (line-secrets.ts), which the caller wipes. */
+  message(
+    sector: number,
+    argv: readonly string[],
+    secrets: readonly Secret[] = [],
+  ): Promise<string | undefined> {
+    return sendTargetMessage(this.#live, this.name, sector, argv, secrets);
   }
 }

@@ -9,6 +9,7 @@ import { type BlockDevice, type DeviceNumber, formatDeviceNumber } from './devic
 import { DeviceIndex } from './device-index.ts';
 import type { DeviceWatcher, MappedDeviceOptions } from './device-options.ts';
 import { EventCounter } from './event-counter.ts';
+import { Keyring } from './keyring.ts';
 import { MappedDevice } from './mapped-device.ts';
 import { type MapperListener, MapperListeners } from './mapper-listener.ts';
 import { checkName, checkUuid } from './names.ts';
@@ -50,6 +51,8 @@ interface Loading {
 
 export class Mapper {
   readonly registry: TargetRegistry;
+  /** Keys that tables name instead of holding them. */
+  readonly keyring = new Keyring();
   readonly #opener: DeviceOpener;
   readonly #clock: Clock;
   readonly major: number;
@@ -164,6 +167,7 @@ export class Mapper {
         readOnly: options.readOnly ?? false,
         directory: options.directory,
         onEvent: () => device.event(),
+        keyring: this.keyring,
       });
       await loadOrClose(device, table);
       return table;

@@ -24,8 +24,12 @@ export function beginPlug(): void {
   depth += 1;
 }
 
+/** Starts what is held back although more may come, for somebody who cannot go on before some of it has ended. */
+export function flushPlug(): void {
+  for (let queue = waiting.pop(); queue; queue = waiting.pop()) queue.unplug();
+}
+
 export function endPlug(): void {
   depth -= 1;
-  if (depth > 0) return;
-  for (let queue = waiting.pop(); queue; queue = waiting.pop()) queue.unplug();
+  if (depth === 0) flushPlug();
 }

@@ -39,7 +39,7 @@ function submitRange(table: Table, bio: Bio): void {
   const row = table.rows[index]!;
   const isRangeOp = bio.op === Op.discard || bio.op === Op.writeZeroes;
   if (!(isRangeOp && row.target.rangeBioCount !== undefined)) {
-    if (pieceLength(row, bio.sector, bio.sectorCount) === bio.sectorCount) {
+    if (pieceLength(row, bio.op, bio.sector, bio.sectorCount) === bio.sectorCount) {
       submitClone(cloneBio(bio, 0, bio.sectorCount), row.target);
       return;
     }
@@ -69,7 +69,7 @@ function submitNextPiece(table: Table, bio: Bio, done: number, isRangeOp: boolea
   const row = table.find(sector);
   const copies = isRangeOp ? row.target.rangeBioCount : undefined;
   if (copies === undefined) {
-    const length = pieceLength(row, sector, left);
+    const length = pieceLength(row, bio.op, sector, left);
     submitClone(cloneBio(bio, done, length), row.target);
     return length;
   }
@@ -83,16 +83,22 @@ function submitNextPiece(table: Table, bio: Bio, done: number, isRangeOp: boolea
 }
 
 /** How much of [sector, sector + left) the row's target takes in one bio. */
-function pieceLength(row: Row, sector: number, left: number): number {
+function pieceLength(row: Row, op: Op, sector: number, left: number): number {
   const toRowEnd = row.end - sector;
   let length = Math.min(left, toRowEnd);
-  const chunk = row.target.maxIoSectors;
+  const chunk = chunkOf(row.target, op);
   if (chunk !== undefined) {
     const offset = sector - row.start;
     const toChunkEnd = (Math.floor(offset / chunk) + 1) * chunk - offset;
     if (toChunkEnd < length) length = toChunkEnd;
   }
   return length;
+}
+
+function chunkOf(target: Target, op: Op): number | undefined {
+  if (target.maxIoSectors !== undefined) return target.maxIoSectors;
+  if (op === Op.read) return target.maxReadSectors;
+  return op === Op.write ? target.maxWriteSectors : undefined;
 }
 
 /**
@@ -109,7 +115,9 @@ export function visitPieces(
     const row = table.find(sector);
     const left = end - sector;
     const length =
-      bio.op === Op.discard ? Math.min(left, row.end - sector) : pieceLength(row, sector, left);
+      bio.op === Op.discard
+        ? Math.min(left, row.end - sector)
+        : pieceLength(row, bio.op, sector, left);
     visit(sector, length);
     sector += length;
   }

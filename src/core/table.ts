@@ -7,11 +7,15 @@
 import { assert } from '../base/assert.ts';
 import { DmError } from '../base/errors.ts';
 import { MAX_SECTORS, SECTOR_BYTES } from '../base/units.ts';
+import type { Secret } from '../crypto/secret.ts';
 import { ArgumentReader, splitArguments } from './arguments.ts';
 import type { BlockDevice, DeviceNumber } from './device.ts';
+import { type KeyFinder, NO_KEYS } from './keyring.ts';
 import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
+import { showSecrets, splitSecrets, wipeSecrets } from './line-secrets.ts';
 import { RowIndex } from './row-index.ts';
 import type { Target, TargetRegistry, TargetType } from './target.ts';
+import { plainMemory, type TargetMemory } from './target-memory.ts';
 
 /** One line of a table, before anything is looked up. */
 export interface RowSpec {
@@ -20,9 +24,11 @@ export interface RowSpec {
   type: string;
   /** The rest of the line, unsplit. */
   params: string;
+  /** What words of `params` name instead of saying it: keys. Whoever made the row wipes them. See line-secrets.ts. */
+  secrets?: readonly Secret[];
 }
 
-export interface Row extends RowSpec {
+export interface Row extends Omit<RowSpec, 'secrets'> {
   /** First sector behind the row. */
   end: number;
   targetType: TargetType;
@@ -60,6 +66,10 @@ export interface TableOptions {
   directory?: string | undefined;
   /** Behind `TargetContext.event`. */
   onEvent(): void;
+  /** Keys that rows may refer to; default: none. */
+  keyring?: KeyFinder | undefined;
+  /** Where targets get memory from; default: anywhere. */
+  memory?: TargetMemory | undefined;
 }
 
 const URI = /^[a-z][a-z0-9+.-]*:\/\//;
@@ -94,11 +104,7 @@ export class Table {
     const opened = new OpenedDevices(options);
     const rows: Row[] = [];
     try {
-      for (const spec of specs) {
-        const words = splitArguments(spec.params);
-        for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
-        rows.push(createRow(spec, words, rows, opened, options));
-      }
+      for (const spec of specs) rows.push(await loadRow(spec, rows, opened, options));
       if (rows.length === 0) throw new DmError('EINVAL', 'Cannot load table: no targets specified');
       return new Table(rows, options.readOnly, tableLimits(rows), opened);
     } catch (error) {
@@ -121,9 +127,11 @@ export class Table {
     return this.rows[this.rowIndex.find(sector)]!;
   }
 
-  /** The table's text, a row a line, as `dmsetup table` prints it. */
+  /** The table's text, a row a line, as `dmsetup table --showkeys` prints it. */
   tableLines(): string[] {
-    return this.rows.map((row) => formatRow(row, row.target.table()));
+    return this.rows.map((row) =>
+      formatRow(row, showSecrets(row.target.table(), row.target.secrets)),
+    );
   }
 
   /** As `dmsetup status` prints it. */
@@ -198,6 +206,34 @@ class OpenedDevices {
   }
 }
 
+/** A row whose keys are still text is made anew without them: what its words are parts of lives as long as they do. */
+async function loadRow(
+  spec: RowSpec,
+  before: readonly Row[],
+  opened: OpenedDevices,
+  options: TableOptions,
+): Promise<Row> {
+  if (spec.secrets !== undefined) return await prepareRow(spec, before, opened, options);
+  const { text, secrets } = splitSecrets(spec.type, spec.params);
+  if (secrets.length === 0) return await prepareRow(spec, before, opened, options);
+  try {
+    return await prepareRow({ ...spec, params: text, secrets }, before, opened, options);
+  } finally {
+    wipeSecrets(secrets);
+  }
+}
+
+async function prepareRow(
+  spec: RowSpec,
+  before: readonly Row[],
+  opened: OpenedDevices,
+  options: TableOptions,
+): Promise<Row> {
+  const words = splitArguments(spec.params);
+  for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
+  return createRow(spec, words, before, opened, options);
+}
+
 /** One row, refused in the kernel's order: length, range, type, singleton, mode, immutability, gap, arguments. */
 function createRow(
   spec: RowSpec,
@@ -210,7 +246,15 @@ function createRow(
   const { start, length, params } = spec;
   const { open } = opened;
   const args = new ArgumentReader(words, open);
-  const context = { start, length, open, event: options.onEvent };
+  const context = {
+    start,
+    length,
+    open,
+    secrets: spec.secrets ?? [],
+    keyring: options.keyring ?? NO_KEYS,
+    memory: options.memory ?? plainMemory,
+    event: options.onEvent,
+  };
   try {
     const target = targetType.create(args, context);
     assert(
@@ -237,6 +281,8 @@ function createRow(
 function seesMore(target: Target, { features }: TargetType): boolean {
   return (
     target.maxIoSectors !== undefined ||
+    target.maxReadSectors !== undefined ||
+    target.maxWriteSectors !== undefined ||
     target.rangeBioCount !== undefined ||
     target.end !== undefined ||
     (features?.includes('maps-flush') ?? false)

@@ -1,6 +1,9 @@
 /** Messages to targets: which row of a table gets one, and what is refused before (target_message in drivers/md/dm-ioctl.c). */
 
 import { DmError } from '../base/errors.ts';
+import type { Secret } from '../crypto/secret.ts';
+import { quoteArgument, splitArguments } from './arguments.ts';
+import { readMessage, wipeSecrets } from './line-secrets.ts';
 import type { Table } from './table.ts';
 
 /** To the target at `sector`. `deviceName` is for the error. */
@@ -9,6 +12,7 @@ export async function sendTargetMessage(
   deviceName: string,
   sector: number,
   argv: readonly string[],
+  secrets: readonly Secret[],
 ): Promise<string | undefined> {
   const [name] = argv;
   if (name === undefined) throw new DmError('EINVAL', 'Empty message received');
@@ -25,5 +29,12 @@ export async function sendTargetMessage(
   if (!row.target.message) {
     throw new DmError('EINVAL', `Target type does not support messages: ${row.type}`);
   }
-  return row.target.message(argv);
+  if (secrets.length > 0) return await row.target.message(argv, secrets);
+  const read = readMessage(new TextEncoder().encode(argv.map(quoteArgument).join(' ')));
+  if (read.secrets.length === 0) return row.target.message(argv, secrets);
+  try {
+    return await row.target.message(splitArguments(read.text), read.secrets);
+  } finally {
+    wipeSecrets(read.secrets);
+  }
 }

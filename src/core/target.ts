@@ -5,10 +5,14 @@
  * splitting at row and `maxIoSectors` boundaries, flush fan-out, suspend. A target only maps.
  */
 
+import type { Secret } from '../crypto/secret.ts';
 import type { ArgumentReader } from './arguments.ts';
 import type { Bio } from './bio.ts';
 import type { BlockDevice, DeviceRange } from './device.ts';
+import type { KeyFinder } from './keyring.ts';
 import type { Limits } from './limits.ts';
+import type { SecretText } from './line-secrets.ts';
+import type { TargetMemory } from './target-memory.ts';
 
 /**
  * - `remapped`: `bio.device` and `bio.sector` are rewritten; the core submits it
@@ -26,8 +30,15 @@ export interface Target {
    * Not together with `maxIoSectors`, `rangeBioCount`, `end` or the feature `maps-flush`.
    */
   readonly shift?: { readonly device: BlockDevice; readonly sectors: number };
-  /** The arguments, printed so that they load to an equal target. */
+  /** The arguments, printed so that they load to an equal target. A key is a word that names one of `secrets` (line-secrets.ts). */
   table(): string;
+  /** What `table` names; the target's own, wiped when it closes. */
+  readonly secrets?: readonly Secret[];
+  /**
+   * Arguments for a copy in another thread, where they are not `table()`'s: `:raw:N` in it names one of `secrets`. The copy shares their
+   * memory, so that wiping them here wipes them everywhere.
+   */
+  replica?(): SecretText;
   /** What `dmsetup status` prints behind the type name; default: nothing. `noflush`: nothing is written for it first. */
   status?(options?: { noflush: boolean }): string;
   /** What `dmsetup measure` prints between the version and the semicolon, e.g. `device_name=7:0,start=8`; default: nothing at all. */
@@ -36,6 +47,9 @@ export interface Target {
   devices(): DeviceRange[];
   /** Bios are split so that none crosses a multiple of this, counted from the row's start. */
   readonly maxIoSectors?: number;
+  /** The same for reads alone and writes alone, where there is no `maxIoSectors`. */
+  readonly maxReadSectors?: number;
+  readonly maxWriteSectors?: number;
   /**
    * Discard and write-zeroes arrive this many times with the *whole* range and `bio.targetBioNumber` 0 .. n-1, not split at
    * `maxIoSectors` (striped: one per stripe). The target sets `sector` and `sectorCount` itself; a count of 0 ends the clone at once.
@@ -47,8 +61,11 @@ export interface Target {
   limits?(stacked: Limits): Limits;
   /** Called when a clone that this target returned `remapped` for ended; may change `bio.error`. */
   end?(bio: Bio): void;
-  /** `argv[0]` is the message's name. Answers text for the caller or nothing; DmError for refusals. */
-  message?(argv: readonly string[]): string | undefined | Promise<string | undefined>;
+  /** `argv[0]` is the message's name. Answers text for the caller or nothing; DmError for refusals. The caller wipes `secrets`. */
+  message?(
+    argv: readonly string[],
+    secrets: readonly Secret[],
+  ): string | undefined | Promise<string | undefined>;
   /** Life cycle, in the kernel's order; a rejection of `preresume` keeps the device suspended. */
   presuspend?(): void;
   /** The suspend was given up. */
@@ -70,6 +87,12 @@ export interface TargetContext {
    * Throws DmError (ENOENT, ENOTBLK, EBUSY ...) with the kernel's words at the target's choice in front: see `ArgumentReader.device`.
    */
   open(operand: string): BlockDevice;
+  /** What words of the arguments name (line-secrets.ts); the caller wipes them unless they are those of a copy. */
+  readonly secrets: readonly Secret[];
+  /** Keys that arguments refer to. */
+  readonly keyring: KeyFinder;
+  /** For what a target sends below in place of its caller's data. */
+  readonly memory: TargetMemory;
   /** The mapped device raises its event counter and wakes waiters. */
   event(): void;
 }
@@ -91,7 +114,7 @@ export interface TargetType {
  * - `immutable`: a table of it is only replaced by a table of the same type
  * - `always-writeable`: not allowed in a read-only table
  * - `stateless`: `map` depends on nothing but the constructor's arguments and takes no time, so that a data-plane
- *   worker may run a copy made from `table()`; needs `maxIoSectors` etc. to be fixed after `create`
+ *   worker may run a copy made from `replica()` or `table()`; needs `maxIoSectors` etc. to be fixed after `create`
  * - `wildcard`: a table of it replaces any other, immutable or not (error)
  * - `maps-flush`: flushes go through `map` instead of straight to the devices
  */

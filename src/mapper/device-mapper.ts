@@ -5,12 +5,14 @@ import { DmError } from '../base/errors.ts';
 import { handleStatisticsMessage } from '../control/ioctl/statistics-messages.ts';
 import { formatDeviceNumber } from '../core/device.ts';
 import type { SuspendOptions } from '../core/device-options.ts';
+import type { KeyInfo } from '../core/keyring.ts';
 import type { MappedDevice } from '../core/mapped-device.ts';
 import { Mapper } from '../core/mapper.ts';
 import type { IoCounts } from '../core/statistics.ts';
 import { isSuspendedBelow } from '../core/suspended-below.ts';
 import type { OpenedDevice, RowSpec, Table } from '../core/table.ts';
 import { createTargetRegistry, type TargetType } from '../core/target.ts';
+import { Secret } from '../crypto/secret.ts';
 import { nbdKind } from '../devices/nbd/kind.ts';
 import { DeviceStore, type OpenLeaf } from '../devices/store.ts';
 import { targets as builtInTargets } from '../targets/index.ts';
@@ -249,10 +251,31 @@ export class DeviceMapper implements AsyncDisposable {
     return table ? statusRows(table) : [];
   }
 
-  /** The rows, printed so that they load to an equal table; empty without a table. */
-  table(name: string, choice: TableChoice = {}): RowSpec[] {
+  /**
+   * The rows, printed so that they load to an equal table; empty without a table. Keys are zeroes of their length unless
+   * `showKeys`: strings stay in memory for as long as they like.
+   */
+  table(name: string, choice: TableChoice & { showKeys?: boolean } = {}): RowSpec[] {
     const table = this.#table(name, choice);
-    return table ? tableRows(table) : [];
+    return table ? tableRows(table, { showKeys: choice.showKeys ?? false }) : [];
+  }
+
+  /**
+   * A key for tables that refer to one, `:64:logon:PREFIX:NAME`; replaces one of the same description. The mapper keeps a copy until it closes or
+   * the key is removed, and each table one of its own.
+   */
+  addKey(description: string, key: Secret | Uint8Array): void {
+    this.engine.keyring.add(description, key instanceof Secret ? key.bytes : key);
+  }
+
+  /** Overwrites the key; tables that were loaded with it go on with theirs. False: there was none. */
+  removeKey(description: string): boolean {
+    return this.engine.keyring.remove(description);
+  }
+
+  /** Which keys there are, and how long. */
+  keys(): KeyInfo[] {
+    return this.engine.keyring.list();
   }
 
   #table(name: string, choice: TableChoice): Table | null {
@@ -308,6 +331,7 @@ export class DeviceMapper implements AsyncDisposable {
       await this.flush();
     } finally {
       await this.#removeAll();
+      this.engine.keyring.wipe();
     }
   }
 

@@ -1,6 +1,7 @@
 /** Tables as callers give them, and as we give them back. */
 
 import type { BlockDevice } from '../core/device.ts';
+import { hideSecrets, showSecrets } from '../core/line-secrets.ts';
 import type { RowSpec, Table } from '../core/table.ts';
 import { parseTable } from '../core/table-text.ts';
 
@@ -29,13 +30,14 @@ export function joinedRows(devices: readonly BlockDevice[]): RowSpec[] {
   });
 }
 
-/** The rows of a table, printed so that they load to an equal table. */
-export function tableRows(table: Table): RowSpec[] {
+/** The rows of a table; with the keys printed so that they load to an equal table, without them with zeroes in their place. */
+export function tableRows(table: Table, { showKeys }: { showKeys: boolean }): RowSpec[] {
+  const print = showKeys ? showSecrets : hideSecrets;
   return table.rows.map(({ start, length, type, target }) => ({
     start,
     length,
     type,
-    params: target.table(),
+    params: print(target.table(), target.secrets),
   }));
 }
 

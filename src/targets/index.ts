@@ -1,6 +1,7 @@
 /** Every target there is: the only list of them. */
 
 import type { TargetType } from '../core/target.ts';
+import { crypt } from './crypt/index.ts';
 import { error } from './error.ts';
 import { linear } from './linear.ts';
 import { striped } from './striped.ts';
@@ -15,4 +16,5 @@ export const targets: readonly TargetType[] = [
   zero,
   unstriped,
   switchTarget,
+  crypt,
 ];

@@ -20,9 +20,12 @@ export interface ModelRequest extends BioRequest {
 
 export class Model {
   readonly places: readonly Place[];
+  readonly #hidesHoles: boolean;
 
-  constructor(places: readonly Place[]) {
+  /** `hidesHoles`: what is on a disk is data, whatever its bytes. */
+  constructor(places: readonly Place[], options: { hidesHoles?: boolean } = {}) {
     this.places = places;
+    this.#hidesHoles = options.hidesHoles ?? false;
   }
 
   fails(request: ModelRequest): boolean {
@@ -47,7 +50,8 @@ export class Model {
   extents(request: ModelRequest): Extent[] {
     const list = new ExtentList();
     this.#range(request).forEach((place, index) => {
-      const isData = typeof place === 'object' && !isZeroSector(place.bytes, place.sector);
+      const isData =
+        typeof place === 'object' && (this.#hidesHoles || !isZeroSector(place.bytes, place.sector));
       list.add(index, 1, isData ? 0 : ExtentFlag.hole | ExtentFlag.zero);
     });
     return list.normalized(request.sectorCount);

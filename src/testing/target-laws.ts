@@ -13,6 +13,7 @@ import { SECTOR_BYTES } from '../base/units.ts';
 import { splitArguments } from '../core/arguments.ts';
 import { Bio, Op } from '../core/bio.ts';
 import type { Limits } from '../core/limits.ts';
+import { showSecrets } from '../core/line-secrets.ts';
 import { Mapper } from '../core/mapper.ts';
 import { type Row, type RowSpec, Table } from '../core/table.ts';
 import { parseTable } from '../core/table-text.ts';
@@ -54,6 +55,8 @@ export interface TargetCases {
   answers?: 'disks' | 'zero' | 'error';
   /** Disks of a certain size or kind; all other letters are large and ordinary. */
   disks?: Readonly<Record<string, TestDiskOptions>>;
+  /** Holes below say nothing of the device: all of it is data. */
+  hidesHoles?: boolean;
   /** Rules of the kernel's that a target breaks, so that a law does not hold for it. */
   exempt?: readonly ('extra argument' | 'whole ranges')[];
 }
@@ -139,7 +142,8 @@ class TargetLaws {
     const disks = this.#disks();
     const row = this.row(line);
     const first = await this.#load(row, disks);
-    const printed = this.#ownRow(first).target.table();
+    const { target } = this.#ownRow(first);
+    const printed = showSecrets(target.table(), target.secrets);
     expect(printed).toBe(prints ?? splitArguments(row.params).join(' '));
     const second = await this.#load({ ...row, params: printed }, disks);
     expect(second.tableLines()).toEqual(first.tableLines());
@@ -236,7 +240,7 @@ class TargetLaws {
       const [disk, diskSector] = landing(row, sector)!;
       return { bytes: bytesByDisk.get(disk)!, sector: diskSector };
     });
-    return new Model(places);
+    return new Model(places, { hidesHoles: this.#cases.hidesHoles ?? false });
   }
 
   /** The line's disks, just large enough, full of random bytes. */

@@ -68,6 +68,8 @@ export class IoctlCall {
     const bytes = new Uint8Array(sizeBytes);
     bytes.set(this.#headerBytes);
     bytes.set(this.#payload, PAYLOAD_START);
+    // It may hold a key; the reply is overwritten once it is sent.
+    this.#payload.fill(0);
     return bytes;
   }
 }

@@ -2,7 +2,9 @@
 
 import { DmError } from '../../base/errors.ts';
 import { splitArguments } from '../../core/arguments.ts';
+import { wipeSecrets } from '../../core/line-secrets.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
+import type { Secret } from '../../crypto/secret.ts';
 import { Flag } from '../protocol/commands.ts';
 import { HEADER_BYTES } from '../protocol/header.ts';
 import { decodeMessage, encodeText } from '../protocol/strings.ts';
@@ -21,10 +23,12 @@ export async function sendMessage(call: IoctlCall): Promise<void> {
   if (argv.length === 0) throw new DmError('EINVAL', 'Empty message received');
   const release = device.hold();
   try {
-    const answer = await deliver(device, { ...message, argv, roomBytes });
+    const { sector, secrets } = message;
+    const answer = await deliver(device, { sector, secrets, argv, roomBytes });
     fillStatus(call, device);
     if (answer !== null) answerText(call, answer, roomBytes);
   } finally {
+    wipeSecrets(message.secrets);
     release();
   }
 }
@@ -39,13 +43,15 @@ function answerText(call: IoctlCall, text: string, roomBytes: number): void {
 interface Message {
   sector: number;
   argv: readonly string[];
+  /** What words of it name. */
+  secrets: readonly Secret[];
   roomBytes: number;
 }
 
 /** null: there is nothing to answer. */
 async function deliver(
   device: MappedDevice,
-  { sector, argv, roomBytes }: Message,
+  { sector, argv, secrets, roomBytes }: Message,
 ): Promise<string | null> {
   if (argv[0]!.toLowerCase() === '@cancel_deferred_remove') {
     cancelDeferredRemove(device, argv);
@@ -53,7 +59,7 @@ async function deliver(
   }
   const statistics = handleStatisticsMessage(device, argv, roomBytes);
   if (statistics !== undefined) return statistics;
-  return (await device.message(sector, argv)) ?? null;
+  return (await device.message(sector, argv, secrets)) ?? null;
 }
 
 function cancelDeferredRemove(device: MappedDevice, argv: readonly string[]): void {

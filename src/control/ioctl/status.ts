@@ -30,9 +30,12 @@ function answerRows(call: IoctlCall, device: MappedDevice): void {
 /** One by one, so that nobody is asked for what does not fit. */
 function* rowsOf(call: IoctlCall, table: Table): Generator<RowSpec, void, undefined> {
   const text = textOf(call);
+  const secretsOf = call.header.has(Flag.statusTable)
+    ? ({ target }: Row) => target.secrets ?? []
+    : () => [];
   for (const row of table.rows) {
     const { start, length, type } = row;
-    yield { start, length, type, params: text(row) };
+    yield { start, length, type, params: text(row), secrets: secretsOf(row) };
   }
 }
 

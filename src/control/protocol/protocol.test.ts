@@ -109,7 +109,7 @@ describe('rows of a table', () => {
     const payload = Buffer.from(encodeTable(ROWS));
     expect([payload.readUInt32LE(20), payload.readUInt32LE(48 + 20)]).toEqual([48, 48]);
     const request = Buffer.concat([Buffer.alloc(PAYLOAD_START), payload]);
-    expect([...decodeTable(request, PAYLOAD_START, ROWS.length)]).toEqual(ROWS);
+    expect([...decodeTable(request, PAYLOAD_START, ROWS.length)]).toMatchObject(ROWS);
   });
 
   test('in a reply: next counts from the first row', () => {
@@ -186,7 +186,9 @@ describe('strings', () => {
   test('messages and texts', () => {
     const at = (payload: Uint8Array) => Buffer.concat([Buffer.alloc(312), payload]);
     const message = { sector: 2 ** 40 + 1, text: 'hä llo' };
-    expect(decodeMessage(at(encodeMessage(message.sector, message.text)), 312)).toEqual(message);
+    expect(decodeMessage(at(encodeMessage(message.sector, message.text)), 312)).toMatchObject(
+      message,
+    );
     expect(decodeText(at(encodeText('hä')), 312, 'text')).toBe('hä');
     expect(decodeText(at(Buffer.from('no end')), 312, 'text')).toBeNull();
     expect(decodeText(at(encodeText('')), 400, 'text')).toBeNull();

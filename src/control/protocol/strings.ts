@@ -1,5 +1,8 @@
 /** Payloads that are one string: messages to targets (behind a sector), new names, geometry, and what messages answer. */
 
+import { isUtf8 } from 'node:buffer';
+import { DmError } from '../../base/errors.ts';
+import { readMessage, type SecretText } from '../../core/line-secrets.ts';
 import { bufferOf, readNumber64, readTerminated, textBytes, writeNumber64 } from './text.ts';
 
 const MESSAGE_START = 8;
@@ -12,16 +15,21 @@ export function encodeMessage(sector: number, text: string): Uint8Array {
   return bytes;
 }
 
+/** A message; keys in it stand beside the text, for the receiver to wipe. */
+export interface TargetMessage extends SecretText {
+  sector: number;
+}
+
 /** null: no NUL before the end. `bytes` is the whole request up to its data_size. */
-export function decodeMessage(
-  bytes: Uint8Array,
-  dataStart: number,
-): { sector: number; text: string } | null {
+export function decodeMessage(bytes: Uint8Array, dataStart: number): TargetMessage | null {
   const buffer = bufferOf(bytes);
   const textStart = dataStart + MESSAGE_START;
   if (textStart >= buffer.length) return null;
-  const text = readTerminated(buffer, textStart, buffer.length, 'message');
-  return text === null ? null : { sector: readNumber64(buffer, dataStart), text };
+  const textEnd = buffer.indexOf(0, textStart);
+  if (textEnd < 0) return null;
+  const words = buffer.subarray(textStart, textEnd);
+  if (!isUtf8(words)) throw new DmError('EINVAL', 'Cannot read the message: it is not UTF-8');
+  return { sector: readNumber64(buffer, dataStart), ...readMessage(words) };
 }
 
 /** A string alone: new names, geometry, and what messages answer. */

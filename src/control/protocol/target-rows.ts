@@ -6,8 +6,11 @@
  * request counted from this one, in a reply from the first one.
  */
 
+import { isUtf8 } from 'node:buffer';
 import { DmError } from '../../base/errors.ts';
+import { encodeShown, hideSecrets, readArguments, wipeSecrets } from '../../core/line-secrets.ts';
 import type { RowSpec } from '../../core/table.ts';
+import type { Secret } from '../../crypto/secret.ts';
 import { TYPE_BYTES } from './commands.ts';
 import { PAYLOAD_START } from './header.ts';
 import {
@@ -26,7 +29,7 @@ const SPEC_BYTES = 40;
 
 /** The payload of a TABLE_LOAD request. */
 export function encodeTable(rows: readonly RowSpec[]): Uint8Array {
-  const sizes = rows.map(({ params }) => align(SPEC_BYTES + textBytes(params)));
+  const sizes = rows.map((row) => align(SPEC_BYTES + paramsBytes(row)));
   const bytes = Buffer.alloc(sizes.reduce((sum, size) => sum + size, 0));
   let offset = 0;
   for (const [index, row] of rows.entries()) {
@@ -42,7 +45,22 @@ function writeRow(bytes: Buffer, offset: number, row: RowSpec, next: number): vo
   bytes.writeInt32LE(0, offset + Offset.status);
   bytes.writeUInt32LE(next, offset + Offset.next);
   writeText(bytes, offset + Offset.type, TYPE_BYTES, row.type, 'target type');
-  bytes.write(row.params, offset + SPEC_BYTES, 'utf8');
+  writeParams(bytes, offset + SPEC_BYTES, row);
+}
+
+function writeParams(bytes: Buffer, offset: number, { params, secrets }: RowSpec): void {
+  if (secrets === undefined || secrets.length === 0) {
+    bytes.write(params, offset, 'utf8');
+    return;
+  }
+  const shown = encodeShown({ text: params, secrets });
+  bytes.set(shown, offset);
+  shown.fill(0);
+}
+
+/** With the final NUL, and the keys that the text only names. */
+function paramsBytes({ params, secrets = [] }: RowSpec): number {
+  return textBytes(hideSecrets(params, secrets));
 }
 
 /**
@@ -71,23 +89,49 @@ export function* decodeTable(
     }
     position += next;
     const row = readRow(buffer, position);
-    leastNext = SPEC_BYTES + textBytes(row.params);
+    leastNext = SPEC_BYTES + row.textBytes;
     next = buffer.readUInt32LE(position + Offset.next);
-    yield row;
+    try {
+      yield row;
+    } finally {
+      wipeSecrets(row.secrets);
+    }
   }
 }
 
-function readRow(buffer: Buffer, position: number): RowSpec {
+/** A row of a request; its key stands beside it and in no string. */
+interface RequestRow extends RowSpec {
+  secrets: readonly Secret[];
+  /** Of the arguments as they came, with the NUL. */
+  textBytes: number;
+}
+
+function readRow(buffer: Buffer, position: number): RequestRow {
   const textStart = position + SPEC_BYTES;
-  const params = readTerminated(buffer, textStart, buffer.length, 'target parameters');
-  if (params === null) throw malformed('target parameters not NUL-terminated');
+  const textEnd = buffer.indexOf(0, textStart);
+  if (textEnd < 0) throw malformed('target parameters not NUL-terminated');
+  const bytes = buffer.subarray(textStart, textEnd);
+  if (!isUtf8(bytes)) throw malformed('target parameters are not UTF-8');
+  const { start, length, type } = readPlace(buffer, position);
+  const { text, secrets } = readArguments(type, bytes);
+  return { start, length, type, params: text, secrets, textBytes: bytes.length + 1 };
+}
+
+function readPlace(buffer: Buffer, position: number) {
   const typeStart = position + Offset.type;
   return {
     start: readNumber64(buffer, position + Offset.start),
     length: readNumber64(buffer, position + Offset.length),
     type: readText(buffer, typeStart, typeStart + TYPE_BYTES, 'target type'),
-    params,
   };
+}
+
+/** A row of a reply, with all that is in it. */
+function readReplyRow(buffer: Buffer, position: number): RowSpec {
+  const textStart = position + SPEC_BYTES;
+  const params = readTerminated(buffer, textStart, buffer.length, 'target parameters');
+  if (params === null) throw malformed('target parameters not NUL-terminated');
+  return { ...readPlace(buffer, position), params };
 }
 
 function malformed(problem: string): DmError {
@@ -108,7 +152,7 @@ export function encodeRows(rows: Iterable<RowSpec>, roomBytes: number): EncodedR
   let offset = 0;
   let isFull = false;
   for (const row of rows) {
-    const lengthBytes = SPEC_BYTES + textBytes(row.params);
+    const lengthBytes = SPEC_BYTES + paramsBytes(row);
     const next = align(offset + lengthBytes);
     if (offset + lengthBytes >= roomBytes) {
       isFull = true;
@@ -134,7 +178,7 @@ export function decodeRows(payload: Uint8Array, targetCount: number): RowSpec[] 
     if (position + SPEC_BYTES >= buffer.length) {
       throw brokenReply(`row ${index} of ${targetCount} begins at byte ${position}`, buffer);
     }
-    rows.push(readRow(buffer, position));
+    rows.push(readReplyRow(buffer, position));
     const next = buffer.readUInt32LE(position + Offset.next);
     if (next <= position && index + 1 < targetCount) {
       throw brokenReply(`row ${index + 1} begins at byte ${next}, inside the one before`, buffer);

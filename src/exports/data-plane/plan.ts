@@ -33,6 +33,8 @@ export interface PlanRow {
   length: number;
   type: string;
   params: string;
+  /** What words of `params` name: the target's own memory. */
+  secrets?: SharedArrayBuffer[];
 }
 
 export interface PlanDevice {
@@ -115,8 +117,17 @@ const known: ReadonlySet<TargetType> = new Set(
 );
 
 function planRow(row: Row): PlanRow {
-  const { start, length, type, params } = row;
-  return known.has(row.targetType) ? { start, length, type, params } : remoteRow(row);
+  if (!known.has(row.targetType)) return remoteRow(row);
+  const { start, length, type, target } = row;
+  const copy = target.replica?.();
+  if (copy === undefined) return { start, length, type, params: row.params };
+  const secrets = copy.secrets.map(({ memory }) => memory);
+  return { start, length, type, params: copy.text, secrets };
+}
+
+/** Whether a copy of the plan's stack holds keys. */
+export function hasSecrets({ devices }: Plan): boolean {
+  return devices.some(({ rows }) => rows.some(({ secrets = [] }) => secrets.length > 0));
 }
 
 /** The row as one that only the main thread can run. */

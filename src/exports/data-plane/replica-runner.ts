@@ -4,7 +4,6 @@ import { assert } from '../../base/assert.ts';
 import { systemClock } from '../../base/clock.ts';
 import { SECTOR_BYTES } from '../../base/units.ts';
 import { Bio, NO_DATA, Op } from '../../core/bio.ts';
-import type { MappedDevice } from '../../core/mapped-device.ts';
 import type { System } from '../../system/index.ts';
 import type { PinnedBuffer } from '../../system/pinned-buffer.ts';
 import { CountJournal } from './count-journal.ts';
@@ -12,7 +11,8 @@ import type { Deferral } from './file-leaf.ts';
 import { FileRanges } from './file-ranges.ts';
 import type { Gate } from './gate.ts';
 import type { Plan } from './plan.ts';
-import { createReplica } from './replica.ts';
+import { createReplica, type Replica } from './replica.ts';
+import { ReplicaMemory } from './replica-memory.ts';
 import type { SlowDisk } from './slow-disk.ts';
 
 export interface ByteRange {
@@ -24,11 +24,11 @@ export class ReplicaRunner {
   readonly ranges = new FileRanges();
   readonly #system: System;
   readonly #gate: Gate;
-  readonly #buffers: readonly PinnedBuffer[];
+  readonly #memory: ReplicaMemory;
   readonly #bio = new Bio();
   readonly #journal = new CountJournal();
   readonly #deferral: Deferral = { disk: null };
-  #device: MappedDevice | null = null;
+  #replica: Replica | null = null;
   #sizeBytes = 0;
   #blockBytes = SECTOR_BYTES;
   #ended = false;
@@ -40,7 +40,7 @@ export class ReplicaRunner {
   constructor(system: System, gate: Gate, buffers: readonly PinnedBuffer[]) {
     this.#system = system;
     this.#gate = gate;
-    this.#buffers = buffers;
+    this.#memory = new ReplicaMemory(buffers);
   }
 
   /**
@@ -48,18 +48,28 @@ export class ReplicaRunner {
    * its descriptors closed, and the gate shut.
    */
   async install(plan: Plan): Promise<void> {
-    this.#journal.clear();
-    this.#device = await createReplica(plan, {
+    await this.close();
+    this.#replica = await createReplica(plan, {
       files: this.#system.files,
       clock: systemClock,
       nowMs: systemClock.nowMs,
-      buffers: this.#buffers,
+      buffers: this.#memory.buffers,
+      memory: this.#memory,
       ranges: this.ranges,
       deferral: this.#deferral,
       journal: this.#journal,
     });
-    this.#sizeBytes = this.#device.sizeSectors * SECTOR_BYTES;
+    this.#sizeBytes = this.#replica.device.sizeSectors * SECTOR_BYTES;
     this.#blockBytes = plan.logicalBlockBytes;
+  }
+
+  /** Drops the copy and overwrites its keys; everything is the main thread's until the next one is installed. */
+  async close(): Promise<void> {
+    const replica = this.#replica;
+    this.#replica = null;
+    this.#sizeBytes = 0;
+    this.#journal.clear();
+    await replica?.close();
   }
 
   /** Whether the range is not empty, lies on the device and on its blocks. */
@@ -123,7 +133,7 @@ export class ReplicaRunner {
     const bio = this.#bio;
     bio.op = op;
     bio.flags = 0;
-    bio.device = this.#device;
+    bio.device = this.#replica!.device;
     bio.sector = offsetBytes / SECTOR_BYTES;
     bio.sectorCount = lengthBytes / SECTOR_BYTES;
     bio.data = bytes;
@@ -132,7 +142,7 @@ export class ReplicaRunner {
     bio.endMs = 0;
     bio.onEnd = this.#onEnd;
     this.#ended = false;
-    this.#device!.submit(bio);
+    this.#replica!.device.submit(bio);
     assert(this.#ended, 'a bio on a copy ends before submit returns');
     return bio.error === 0;
   }

@@ -4,6 +4,7 @@ import { Op } from '../../core/bio.ts';
 import { DEFAULT_LIMITS } from '../../core/limits.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
 import { STATISTICS_BYTES } from '../../core/statistics.ts';
+import { plainMemory } from '../../core/target-memory.ts';
 import { submitBio } from '../../testing/submit.ts';
 import { CountJournal } from './count-journal.ts';
 import { NEEDS_MAIN } from './direct-leaf.ts';
@@ -26,10 +27,10 @@ function leaf(operand: string, bytes: SharedArrayBuffer | null): Plan['leaves'][
 
 const ranges = new FileRanges();
 
-function build(devices: PlanDevice[], leaves: Plan['leaves']): Promise<MappedDevice> {
+async function build(devices: PlanDevice[], leaves: Plan['leaves']): Promise<MappedDevice> {
   const statistics = new SharedArrayBuffer(devices.length * STATISTICS_BYTES);
   const plan: Plan = { leaves, devices, logicalBlockBytes: 512, statistics };
-  return createReplica(plan, {
+  const replica = await createReplica(plan, {
     clock: new SimulatedClock(),
     files: {} as Parameters<typeof createReplica>[1]['files'],
     nowMs: () => 0,
@@ -37,7 +38,9 @@ function build(devices: PlanDevice[], leaves: Plan['leaves']): Promise<MappedDev
     ranges,
     deferral: { disk: null },
     journal: new CountJournal(),
+    memory: plainMemory,
   });
+  return replica.device;
 }
 
 const linear = (start: number, length: number, params: string) => ({

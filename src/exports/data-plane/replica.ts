@@ -5,17 +5,34 @@ import { DmError } from '../../base/errors.ts';
 import type { BlockDevice } from '../../core/device.ts';
 import { MappedDevice } from '../../core/mapped-device.ts';
 import { STATISTICS_BYTES } from '../../core/statistics.ts';
-import { type DeviceOpener, Table } from '../../core/table.ts';
+import { type DeviceOpener, type RowSpec, Table } from '../../core/table.ts';
 import { createTargetRegistry, type TargetType } from '../../core/target.ts';
+import type { TargetMemory } from '../../core/target-memory.ts';
+import { Secret } from '../../crypto/secret.ts';
 import { targets } from '../../targets/index.ts';
 import { type CountJournal, ReplicaStatistics } from './count-journal.ts';
 import { MemoryLeaf, NEEDS_MAIN, RemoteLeaf } from './direct-leaf.ts';
 import { FileLeaf, type FileLeafOptions } from './file-leaf.ts';
-import { type Plan, type PlanDevice, type PlanLeaf, REMOTE_TYPE, remoteRow } from './plan.ts';
+import {
+  type Plan,
+  type PlanDevice,
+  type PlanLeaf,
+  type PlanRow,
+  REMOTE_TYPE,
+  remoteRow,
+} from './plan.ts';
 
 export interface ReplicaOptions extends FileLeafOptions {
   clock: Clock;
   journal: CountJournal;
+  memory: TargetMemory;
+}
+
+export interface Replica {
+  /** The top device, running. */
+  device: MappedDevice;
+  /** Overwrites what its targets hold of keys. Nothing is under way any more. */
+  close(): Promise<void>;
 }
 
 /** A row that only the main thread can run. */
@@ -36,13 +53,16 @@ const remote: TargetType = {
 
 const registry = createTargetRegistry([...targets, remote]);
 
-/** Builds the copy and returns its top device, running. Awaits nothing but promises that are settled already. */
-export async function createReplica(plan: Plan, options: ReplicaOptions): Promise<MappedDevice> {
+/** Builds the copy. Awaits nothing but promises that are settled already. */
+export async function createReplica(plan: Plan, options: ReplicaOptions): Promise<Replica> {
   const leaves = plan.leaves.map((leaf) => createLeaf(leaf, options));
   const copies: MappedDevice[] = [];
   for (const device of plan.devices)
     copies.push(await copyDevice(plan, device, leaves, copies, options));
-  return copies.at(-1)!;
+  const close = async () => {
+    for (const copy of copies) await copy.live?.close();
+  };
+  return { device: copies.at(-1)!, close };
 }
 
 /** `lower` holds the copies of the devices before this one. */
@@ -62,7 +82,7 @@ async function copyDevice(
     statistics: new ReplicaStatistics(plan.statistics, index * STATISTICS_BYTES, options.journal),
   });
   if (device.rows.length === 0) return copy;
-  await copy.load(await copyTable(device, new PlanOpener(device, leaves, lower)));
+  await copy.load(await copyTable(device, new PlanOpener(device, leaves, lower), options.memory));
   await copy.resume();
   return copy;
 }
@@ -71,14 +91,22 @@ async function copyDevice(
  * What was right when it was loaded may be refused today: a device below may have got smaller since. The main
  * thread goes on with such a table, so its rows are left to it.
  */
-async function copyTable(device: PlanDevice, opener: DeviceOpener): Promise<Table> {
-  const options = { registry, opener, readOnly: device.readOnly, onEvent: () => {} };
+async function copyTable(
+  device: PlanDevice,
+  opener: DeviceOpener,
+  memory: TargetMemory,
+): Promise<Table> {
+  const options = { registry, opener, readOnly: device.readOnly, onEvent: () => {}, memory };
   try {
-    return await Table.load(device.rows, options);
+    return await Table.load(device.rows.map(specOf), options);
   } catch (error) {
     if (!(error instanceof DmError)) throw error;
-    return Table.load(device.rows.map(remoteRow), options);
+    return Table.load(device.rows.map(remoteRow).map(specOf), options);
   }
+}
+
+function specOf({ secrets = [], ...row }: PlanRow): RowSpec {
+  return { ...row, secrets: secrets.map((memory) => Secret.share(memory)) };
 }
 
 function createLeaf(leaf: PlanLeaf, options: ReplicaOptions): BlockDevice {

@@ -7,7 +7,12 @@ async function createRig() {
   const world = new World({ disks: { A: { sizeSectors: 64 } } });
   const device = await world.start('disk', '0 64 linear A 0');
   const plans: Plan[] = [];
-  const link = new StackLink({ device, post: (plan) => plans.push(plan), ring: () => {} });
+  const link = new StackLink({
+    device,
+    post: (plan) => plans.push(plan),
+    postForget: () => undefined,
+    ring: () => undefined,
+  });
   link.planned();
   link.open();
   /** Whether the worker gets in; it has read what it was sent. */

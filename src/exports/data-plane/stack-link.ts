@@ -11,13 +11,15 @@
 import type { Bypass, MappedDevice } from '../../core/mapped-device.ts';
 import { IoStatistics, STATISTICS_BYTES } from '../../core/statistics.ts';
 import { Gate, Signal } from './gate.ts';
-import { buildPlan, type Plan } from './plan.ts';
+import { buildPlan, hasSecrets, type Plan } from './plan.ts';
 
 export interface StackLinkOptions {
   /** The top of the stack. */
   device: MappedDevice;
   /** Puts a message with the plan where the worker finds it. The gate's signal follows, then `ring`. */
   post(plan: Plan): void;
+  /** Puts a message where the worker finds it that it shall drop its copy, with the keys in it. `ring` follows. */
+  postForget(): void;
   /** Makes the worker look at its messages. */
   ring(): void;
   /** Called by a suspend when the worker is outside the gate: what else it must wait for. */
@@ -114,7 +116,16 @@ export class StackLink {
   async hold(device: MappedDevice): Promise<void> {
     this.#held.add(device);
     await this.gate.shut();
+    this.#forgetKeys();
     await this.#options.afterShut?.();
+  }
+
+  /** What rests has no use for keys, and who wipes one while it rests wants no copies left. The next plan brings them again. */
+  #forgetKeys(): void {
+    if (this.#isOver || !hasSecrets(this.#plan)) return;
+    this.#options.postForget();
+    this.gate.signal(Signal.message);
+    this.#options.ring();
   }
 
   /** A device of the stack runs again, perhaps with another table. */

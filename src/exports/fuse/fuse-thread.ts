@@ -110,6 +110,7 @@ export class FuseThread {
     const link = new StackLink({
       device,
       post: (plan) => this.#port.postMessage({ kind: 'plan', key, plan } satisfies ToWorker),
+      postForget: () => this.#port.postMessage({ kind: 'forget', key } satisfies ToWorker),
       ring: () => this.#ring(),
     });
     this.#links.set(key, link);

@@ -27,6 +27,8 @@ export type ToWorker =
   /** Reads and writes of the device with this key may be done on a copy of its stack, behind the gate. */
   | { kind: 'attach'; key: number; gate: SharedArrayBuffer; plan: Plan }
   | { kind: 'plan'; key: number; plan: Plan }
+  /** Drop the copy: the next plan makes another. */
+  | { kind: 'forget'; key: number }
   | { kind: 'detach'; key: number }
   /** A request that came with an `id` is answered. */
   | { kind: 'answered'; id: number; durationMs: number };

@@ -74,8 +74,19 @@ export class PlainRequests {
     await this.#copies.get(key)?.runner.install(plan);
   }
 
-  detach(key: number): void {
+  /** Drops the copy, with the keys in it, until there is another plan. */
+  async forget(key: number): Promise<void> {
+    await this.#copies.get(key)?.runner.close();
+  }
+
+  async detach(key: number): Promise<void> {
+    const copy = this.#copies.get(key);
     this.#copies.delete(key);
+    await copy?.runner.close();
+  }
+
+  async close(): Promise<void> {
+    for (const key of [...this.#copies.keys()]) await this.detach(key);
   }
 
   clearSignals(): void {

@@ -51,6 +51,14 @@ export class WorkerMount {
 
   /** Serves until the file system is unmounted or the main thread says stop; answers why if neither was the reason. */
   async run(): Promise<string | null> {
+    try {
+      return await this.#serveAll();
+    } finally {
+      await this.#plain.close();
+    }
+  }
+
+  async #serveAll(): Promise<string | null> {
     for (;;) {
       if (this.#mailbox.signalled) await this.#readMessages();
       if (this.#ended !== null) return this.#ended.reason;
@@ -107,8 +115,11 @@ export class WorkerMount {
       case 'plan':
         await this.#install(message.key, message.plan);
         break;
+      case 'forget':
+        await this.#plain.forget(message.key);
+        break;
       case 'detach':
-        this.#plain.detach(message.key);
+        await this.#plain.detach(message.key);
         break;
       case 'answered':
         this.#noteAnswer(message.id, message.durationMs);

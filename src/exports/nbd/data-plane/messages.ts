@@ -45,6 +45,8 @@ export interface WorkerLimits {
 export type ToWorker =
   | { kind: 'reply'; id: number; chunks: Uint8Array[]; durationMs: number }
   | { kind: 'plan'; plan: Plan }
+  /** Drop the copy: the next plan makes another. */
+  | { kind: 'forget' }
   /** Take no more requests; end once those under way are answered. */
   | { kind: 'stop' }
   /** End at once, whatever is under way. */

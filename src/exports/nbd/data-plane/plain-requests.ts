@@ -75,6 +75,12 @@ export class PlainRequests {
     this.#endStream();
   }
 
+  /** Drops the copy, with the keys in it, until there is another plan. */
+  async forget(): Promise<void> {
+    await this.#replica.close();
+    this.#endStream();
+  }
+
   /** The disk that was too slow for the request that `serve` refused last, if that was why. */
   get slowDisk(): SlowDisk | null {
     return this.#replica.slowDisk;

@@ -85,6 +85,7 @@ export class PlaneConnection {
     this.#link = new StackLink({
       device: options.device,
       post: (plan) => this.#port.postMessage({ kind: 'plan', plan } satisfies ToWorker),
+      postForget: () => this.#port.postMessage({ kind: 'forget' } satisfies ToWorker),
       ring: () => this.#ring(),
       afterShut: () => this.#waitForLent(),
     });

@@ -96,6 +96,14 @@ export class WorkerConnection {
 
   /** Serves until the client leaves; answers why, null for an orderly end. Blocks its thread but for new plans. */
   async run(): Promise<string | null> {
+    try {
+      return await this.#serveAll();
+    } finally {
+      await this.#plain.forget();
+    }
+  }
+
+  async #serveAll(): Promise<string | null> {
     await this.#install(this.#start.plan);
     for (;;) {
       if (this.#gate.signalled) await this.#readMessages();
@@ -143,6 +151,9 @@ export class WorkerConnection {
           break;
         case 'plan':
           await this.#install(message.plan);
+          break;
+        case 'forget':
+          await this.#plain.forget();
           break;
         case 'stop':
           this.#finish('the server shut down');

@@ -1,0 +1,20 @@
+/** The cipher of a line. */
+
+import { createSectorCipher } from '../../crypto/create-sector-cipher.ts';
+import type { SectorCipher } from '../../crypto/sector-cipher.ts';
+import { type CryptLine, needsIntegrity } from './line.ts';
+
+export function createCipher(
+  { spec, ivOffset, options }: CryptLine,
+  key: Uint8Array,
+): SectorCipher {
+  const { sectorBytes, ivLargeSectors } = options;
+  return createSectorCipher({
+    // A random IV is refused for what it needs below, after a look at the key.
+    spec: needsIntegrity(spec, options) ? { ...spec, ivMode: 'plain64' } : spec,
+    key,
+    sectorBytes,
+    ivLargeSectors,
+    ivOffset,
+  });
+}
