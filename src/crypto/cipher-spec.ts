@@ -17,7 +17,7 @@ export interface CipherSpec {
   readonly mode: ChainMode;
   /** A power of two; 1: one key. Sector number modulo it selects the key. */
   readonly keyCount: number;
-  /** `plain64`, `essiv` ...; null for ecb without one, and for `capi:` without one, which means `null`. */
+  /** `plain64`, `essiv` ...; null for ecb without one,  whatever it says there has no effect. */
   readonly ivMode: string | null;
   /** essiv's hash, nothing for the others (taken, and without effect); null when absent. */
   readonly ivOptions: string | null;
@@ -52,9 +52,6 @@ function parseClassic(text: string): CipherSpec {
       ivOptions: null,
       essivHashes: [],
     };
-  }
-  if (iv === undefined && chainmode !== 'ecb') {
-    throw refusal(text, 'IV mechanism required, expected cipher-mode-iv');
   }
   const [ivMode = null, ivOptions = null] = iv === undefined ? [] : splitOnce(iv, ':', 2);
   checkIv(text, chainmode, ivMode, ivOptions, []);
@@ -115,6 +112,10 @@ function checkIv(
 ): void {
   if (ivMode === 'essiv' && ivOptions === null) {
     throw refusal(text, 'Digest algorithm missing for ESSIV mode, expected "essiv:<hash>"');
+  }
+  if (chainmode !== 'ecb' && ivMode === null) {
+    // The kernel takes it, with whatever lies in its memory for an IV.
+    throw refusal(text, 'IV mechanism required, expected "-<iv>" behind it');
   }
   if (chainmode === 'ecb' && (ivMode === 'essiv' || essivHashes.length > 0)) {
     throw refusal(

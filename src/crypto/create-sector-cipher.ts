@@ -8,7 +8,7 @@ import { type CipherEngine, type CipherPath, cipherEngine } from './cipher-engin
 import type { CipherSpec } from './cipher-spec.ts';
 import { withEssiv } from './iv/essiv.ts';
 import { findIvType } from './iv/index.ts';
-import type { IvContext, IvGenerator, IvType } from './iv/iv-generator.ts';
+import type { IvGenerator, IvType } from './iv/iv-generator.ts';
 import type { ModeType } from './mode/chain-mode.ts';
 import { modeTypes } from './mode/index.ts';
 import type { SectorCipher, SectorCipherOptions } from './sector-cipher.ts';
@@ -24,8 +24,9 @@ export function createSectorCipher(options: SectorCipherOptions, path?: CipherPa
   const keys = divideKey(spec, mode, cipher, key.subarray(0, key.byteLength - extraBytes));
   const extraKey = key.subarray(key.byteLength - extraBytes);
   const engine = cipherEngine(path);
+  const firstKey = keys[0]!;
   const parts = keys.map((part) =>
-    createPart(options, { cipher, mode, ivType, extraKey, engine, part }),
+    createPart(options, { cipher, mode, ivType, key: part, firstKey, extraKey, engine }),
   );
   return new BulkSectorCipher(options, engine, cipher.blockBytes, parts);
 }
@@ -92,35 +93,41 @@ interface PartContext {
   cipher: CipherType;
   mode: ModeType;
   ivType: IvType | null;
+  /** Of the sectors' own. */
+  key: Uint8Array;
+  firstKey: Uint8Array;
   extraKey: Uint8Array;
   engine: CipherEngine;
-  /** One of the keys. */
-  part: Uint8Array;
 }
 
 function createPart(options: SectorCipherOptions, context: PartContext): CipherPart {
-  const { cipher, mode, ivType, extraKey, engine, part } = context;
-  return {
-    mode: mode.create(cipher, part, engine),
-    iv:
-      ivType &&
-      createIv(ivType, options.spec, {
-        engine,
-        cipher,
-        mode: options.spec.mode,
-        cipherKey: part,
-        extraKey,
-        ivOptions: options.spec.ivOptions,
-        ivBytes: cipher.blockBytes,
-        sectorBytes: options.sectorBytes,
-      }),
-  };
+  const { cipher, mode, ivType, key, engine } = context;
+  const iv = ivType && createIv(ivType, options, context);
+  return { mode: mode.create(cipher, key, engine), iv };
 }
 
-function createIv(type: IvType, spec: CipherSpec, context: IvContext): IvGenerator {
+function createIv(type: IvType, options: SectorCipherOptions, context: PartContext): IvGenerator {
+  const { spec, sectorBytes } = options;
+  const { cipher, mode, key, firstKey, extraKey, engine } = context;
+  const ivBytes = cipher.blockBytes;
+  const wrap = (iv: IvGenerator, hashes: readonly string[], hashedKey: Uint8Array) =>
+    hashes.reduce(
+      (inner, hash) => withEssiv(inner, hash, hashedKey, { cipher, engine, ivBytes }),
+      iv,
+    );
+  const iv = type.create({
+    engine,
+    cipher,
+    mode: spec.mode,
+    cipherKey: key,
+    firstKey,
+    extraKey,
+    ivOptions: spec.ivOptions,
+    ivBytes,
+    sectorBytes,
+    createMode: () => mode.create(cipher, firstKey, engine),
+    wrapInTemplates: (inner) => wrap(inner, spec.essivHashes, firstKey),
+  });
   const ownHash = spec.ivMode === 'essiv' && spec.ivOptions !== null ? [spec.ivOptions] : [];
-  return [...ownHash, ...spec.essivHashes].reduce(
-    (inner, hash) => withEssiv(inner, hash, context),
-    type.create(context),
-  );
+  return wrap(iv, [...ownHash, ...spec.essivHashes], key);
 }

@@ -9,18 +9,15 @@ export interface CipherCallOptions {
   legacy: boolean;
   key: Uint8Array;
   encrypting: boolean;
+  /** All that the cipher will work on. */
+  buffer: PinnedBuffer;
 }
 
 export interface CipherCalls {
   /** Null when this OpenSSL lacks the cipher. The key is copied and the copy wiped. */
   open(options: CipherCallOptions): EvpContext | null;
-  /** Whole blocks, in place; false when OpenSSL refuses. Contexts that chain go on where they were. */
-  update(
-    context: EvpContext,
-    buffer: PinnedBuffer,
-    offsetBytes: number,
-    lengthBytes: number,
-  ): boolean;
+  /** Whole blocks of the buffer, in place; false when OpenSSL refuses. */
+  update(context: EvpContext, offsetBytes: number, lengthBytes: number): boolean;
   /** Overwrites the key schedule; may be called again. */
   close(context: EvpContext): void;
 }
@@ -31,17 +28,15 @@ export function createCipherCalls(raw: RawCipherCalls): CipherCalls {
   const pinnedKey = PinnedBuffer.allocate(MAX_KEY_BYTES);
 
   return {
-    open({ cipherName, legacy, key, encrypting }) {
+    open({ key, ...options }) {
       pinnedKey.bytes.set(key);
       try {
-        const keyBytes = key.byteLength;
-        return raw.createContext({ cipherName, legacy, key: pinnedKey, keyBytes, encrypting });
+        return raw.createContext({ ...options, key: pinnedKey, keyBytes: key.byteLength });
       } finally {
         pinnedKey.bytes.fill(0);
       }
     },
-    update: (context, buffer, offsetBytes, lengthBytes) =>
-      raw.update(context, buffer, offsetBytes, buffer, offsetBytes, lengthBytes),
+    update: (context, offsetBytes, lengthBytes) => raw.update(context, offsetBytes, lengthBytes),
     close: (context) => raw.freeContext(context),
   };
 }

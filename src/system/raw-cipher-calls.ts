@@ -7,7 +7,7 @@
 import { assert } from '../base/assert.ts';
 import { Addresses, checkSpan } from './addresses.ts';
 import type { Koffi } from './natives.ts';
-import { PinnedBuffer } from './pinned-buffer.ts';
+import type { PinnedBuffer } from './pinned-buffer.ts';
 
 type Call = (...args: (number | string)[]) => number;
 
@@ -32,17 +32,21 @@ const prototypes = {
     'uintptr_t',
     'int',
   ],
-  EVP_CipherUpdate: ['int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'int'],
+  EVP_Cipher: ['int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uint'],
 } as const;
 
 type Calls = Record<keyof typeof prototypes, Call>;
 
-/** An EVP_CIPHER_CTX with its key schedule; only this file sees the address. */
+/** An EVP_CIPHER_CTX with its key schedule, and the memory it works in; only this file sees the addresses. */
 export class EvpContext {
+  readonly buffer: PinnedBuffer;
+  readonly base: number;
   #address: number;
 
-  constructor(address: number) {
+  constructor(address: number, buffer: PinnedBuffer, base: number) {
     this.#address = address;
+    this.buffer = buffer;
+    this.base = base;
   }
 
   /** 0 once it was freed. */
@@ -64,12 +68,13 @@ export interface EvpRequest {
   key: PinnedBuffer;
   keyBytes: number;
   encrypting: boolean;
+  /** All that it will read and write. */
+  buffer: PinnedBuffer;
 }
 
 export class RawCipherCalls {
   readonly #openssl: Calls;
   readonly #addresses: Addresses;
-  readonly #outLength = PinnedBuffer.allocate(8);
   #legacy: number | undefined;
 
   /** Throws where this Node has no OpenSSL 3, or does not let others see it. */
@@ -92,33 +97,19 @@ export class RawCipherCalls {
     const done = address !== 0 && this.#init(address, cipher, request);
     // The context holds a reference of its own.
     openssl.EVP_CIPHER_free(cipher);
-    if (done) return new EvpContext(address);
+    if (done) return new EvpContext(address, request.buffer, this.#addresses.of(request.buffer));
     if (address !== 0) openssl.EVP_CIPHER_CTX_free(address);
     openssl.ERR_clear_error();
     return null;
   }
 
-  /** Whether all `lengthBytes` were done; the two ranges are the same or do not overlap. */
-  update(
-    context: EvpContext,
-    source: PinnedBuffer,
-    sourceOffset: number,
-    target: PinnedBuffer,
-    targetOffset: number,
-    lengthBytes: number,
-  ): boolean {
-    checkSpan(source, sourceOffset, lengthBytes);
-    checkSpan(target, targetOffset, lengthBytes);
+  /** In place; whether all `lengthBytes` were done. */
+  update(context: EvpContext, offsetBytes: number, lengthBytes: number): boolean {
+    checkSpan(context.buffer, offsetBytes, lengthBytes);
     const { address } = context;
     assert(address !== 0, 'a cipher is not used after it was closed');
-    const done = this.#openssl.EVP_CipherUpdate(
-      address,
-      this.#addresses.of(target) + targetOffset,
-      this.#addresses.of(this.#outLength),
-      this.#addresses.of(source) + sourceOffset,
-      lengthBytes,
-    );
-    return done === 1 && this.#outLength.view.getInt32(0, true) === lengthBytes;
+    const at = context.base + offsetBytes;
+    return this.#openssl.EVP_Cipher(address, at, at, lengthBytes) === lengthBytes;
   }
 
   /** OpenSSL overwrites the key schedule before it gives the memory back. */

@@ -57,14 +57,22 @@ export function opensslCipher(cipher: OpensslCipher): CipherType {
 
 const createNothing: Create = () => null;
 
-function createWithEvp(cipher: OpensslCipher, key: Uint8Array, engine: CipherEngine): BlockCipher | null {
+function createWithEvp(
+  cipher: OpensslCipher,
+  key: Uint8Array,
+  engine: CipherEngine,
+): BlockCipher | null {
   const { calls, memory } = engine;
   if (calls === null) return null;
-  const cipherName = cipher.opensslName(key.byteLength);
-  const legacy = cipher.legacy ?? false;
-  const encryption = calls.open({ cipherName, legacy, key, encrypting: true });
-  const decryption = calls.open({ cipherName, legacy, key, encrypting: false });
-  if (encryption && decryption) return new EvpCipher(calls, memory, encryption, decryption);
+  const options = {
+    cipherName: cipher.opensslName(key.byteLength),
+    legacy: cipher.legacy ?? false,
+    key,
+    buffer: memory.scratch,
+  };
+  const encryption = calls.open({ ...options, encrypting: true });
+  const decryption = calls.open({ ...options, encrypting: false });
+  if (encryption && decryption) return new EvpCipher(calls, encryption, decryption);
   if (encryption) calls.close(encryption);
   if (decryption) calls.close(decryption);
   return null;
@@ -74,13 +82,11 @@ type EvpContext = NonNullable<ReturnType<CipherCalls['open']>>;
 
 class EvpCipher implements BlockCipher {
   readonly #calls: CipherCalls;
-  readonly #memory: CipherMemory;
   readonly #encryption: EvpContext;
   readonly #decryption: EvpContext;
 
-  constructor(calls: CipherCalls, memory: CipherMemory, encryption: EvpContext, decryption: EvpContext) {
+  constructor(calls: CipherCalls, encryption: EvpContext, decryption: EvpContext) {
     this.#calls = calls;
-    this.#memory = memory;
     this.#encryption = encryption;
     this.#decryption = decryption;
   }
@@ -99,12 +105,16 @@ class EvpCipher implements BlockCipher {
   }
 
   #update(context: EvpContext, address: number, lengthBytes: number): void {
-    const done = this.#calls.update(context, this.#memory.scratch, address, lengthBytes);
+    const done = this.#calls.update(context, address, lengthBytes);
     assert(done, 'OpenSSL takes whole blocks');
   }
 }
 
-function createWithNode(cipher: OpensslCipher, key: Uint8Array, engine: CipherEngine): BlockCipher | null {
+function createWithNode(
+  cipher: OpensslCipher,
+  key: Uint8Array,
+  engine: CipherEngine,
+): BlockCipher | null {
   const name = cipher.opensslName(key.byteLength).toLowerCase();
   if (!getCiphers().includes(name)) return null;
   return new NodeCipher(

@@ -7,10 +7,17 @@ import { createHash, getHashes } from 'node:crypto';
 import { DmError } from '../../base/errors.ts';
 import type { IvContext, IvGenerator } from './iv-generator.ts';
 
+type EssivContext = Pick<IvContext, 'cipher' | 'engine' | 'ivBytes'>;
+
 /** `inner` makes the IV that is encrypted; it belongs to the result. */
-export function withEssiv(inner: IvGenerator, hash: string, context: IvContext): IvGenerator {
-  const { cipher, cipherKey, engine, ivBytes } = context;
-  const salt = hashOf(hash, cipherKey);
+export function withEssiv(
+  inner: IvGenerator,
+  hash: string,
+  key: Uint8Array,
+  context: EssivContext,
+): IvGenerator {
+  const { cipher, engine, ivBytes } = context;
+  const salt = hashOf(hash, key);
   try {
     checkSaltLength(salt.byteLength, hash, context);
     const blocks = cipher.create(salt, engine);
@@ -48,7 +55,7 @@ function hashOf(hash: string, key: Uint8Array): Uint8Array {
 /** OpenSSL's names that are not the kernel's. */
 const kernelNames = Object.fromEntries(Object.entries(opensslNames).map(([a, b]) => [b, a]));
 
-function checkSaltLength(saltBytes: number, hash: string, { cipher }: IvContext): void {
+function checkSaltLength(saltBytes: number, hash: string, { cipher }: EssivContext): void {
   const lengths = cipher.keyLengthsBytes;
   if (lengths.includes(saltBytes)) return;
   const between = saltBytes > Math.min(...lengths) && saltBytes < Math.max(...lengths);

@@ -6,6 +6,7 @@
 import type { CipherType } from '../cipher/block-cipher.ts';
 import type { CipherEngine } from '../cipher-engine.ts';
 import type { ChainMode } from '../cipher-spec.ts';
+import type { Mode } from '../mode/chain-mode.ts';
 
 /** Some consecutive sectors with one key, in the engine's memory. The same object every time. */
 export interface SectorRun {
@@ -37,8 +38,10 @@ export interface IvContext {
   readonly engine: CipherEngine;
   readonly cipher: CipherType;
   readonly mode: ChainMode;
-  /** The first of the cipher's own keys. */
+  /** The key of the sectors that get these IVs. */
   readonly cipherKey: Uint8Array;
+  /** The first of the keys: the same, but for multi-key ciphers. */
+  readonly firstKey: Uint8Array;
   /** What `extraKeyBytes` took from the end of the whole key; wiped by the caller. */
   readonly extraKey: Uint8Array;
   /** Behind the colon: `sha256` of `essiv:sha256`. */
@@ -46,6 +49,10 @@ export interface IvContext {
   /** The block of the cipher: 8 or 16. */
   readonly ivBytes: number;
   readonly sectorBytes: number;
+  /** The chain mode with the first key, for IVs that are made with it. */
+  createMode(): Mode;
+  /** The `essiv(...)` templates around the chain mode, with the first key; the result owns `inner`. */
+  wrapInTemplates(inner: IvGenerator): IvGenerator;
 }
 
 export interface IvType {
