@@ -1,6 +1,6 @@
 /** What `cryptsetup luksDump` prints of a LUKS1 header, byte for byte, and the same facts as plain data. */
 
-import type { KeySlot, Luks1Header } from './header.ts';
+import { isActive, type KeySlot, type Luks1Header } from './header.ts';
 import { STRIPES } from './layout.ts';
 
 const BYTES_PER_LINE = 16;
@@ -28,8 +28,8 @@ export function dumpText(header: Luks1Header, name: string): string {
   return `${lines.join('\n')}\n`;
 }
 
-function slotLines({ isActive, ...slot }: KeySlot, index: number): string[] {
-  if (!isActive) return [`Key Slot ${index}: DISABLED`];
+function slotLines(slot: KeySlot, index: number): string[] {
+  if (!isActive(slot)) return [`Key Slot ${index}: DISABLED`];
   return [
     `Key Slot ${index}: ENABLED`,
     `\tIterations:         \t${slot.iterations}`,
@@ -64,10 +64,10 @@ export function dumpJson(header: Luks1Header): unknown {
       salt: hexText(header.digestSalt),
       iterations: header.digestIterations,
     },
-    slots: header.slots.map(({ isActive, ...slot }, index) => ({
+    slots: header.slots.map((slot, index) => ({
       slot: index,
-      enabled: isActive,
-      ...(isActive && { iterations: slot.iterations, salt: hexText(slot.salt) }),
+      enabled: isActive(slot),
+      ...(isActive(slot) && { iterations: slot.iterations, salt: hexText(slot.salt) }),
       keyMaterialOffsetSectors: slot.materialSectors,
       stripes: STRIPES,
     })),

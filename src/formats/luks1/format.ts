@@ -13,7 +13,13 @@ import { wipeWithRandom, wipeWithZeros } from '../luks/key-material.ts';
 import type { FormatRequest } from '../luks/types.ts';
 import { parseUuid } from '../luks/uuid.ts';
 import { computeDigest } from './digest.ts';
-import { DIGEST_BYTES, type KeySlot, type Luks1Header, SALT_BYTES } from './header.ts';
+import {
+  DIGEST_BYTES,
+  type KeySlot,
+  type Luks1Header,
+  SALT_BYTES,
+  SLOT_DISABLED,
+} from './header.ts';
 import { cipherOf } from './key-slot.ts';
 import {
   HEADER_BYTES,
@@ -120,7 +126,7 @@ async function createHeader(
 
 function emptySlot(slot: number, keyBytes: number): KeySlot {
   const materialSectors = slotOffsetSectors(slot, keyBytes);
-  return { isActive: false, iterations: 0, salt: new Uint8Array(SALT_BYTES), materialSectors };
+  return { state: SLOT_DISABLED, iterations: 0, salt: new Uint8Array(SALT_BYTES), materialSectors };
 }
 
 function chooseDigestIterations({ key }: FormatRequest, iterations: number): number {

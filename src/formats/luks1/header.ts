@@ -12,9 +12,8 @@ import { HEADER_BYTES, MAX_KEY_BYTES, SLOT_COUNT, STRIPES, slotAreaSectors } fro
 export const DIGEST_BYTES = 20;
 export const SALT_BYTES = 32;
 const FORMAT = 'LUKS1 header';
-const SLOT_ENABLED = 0x00ac71f3;
-const SLOT_DISABLED = 0x0000dead;
-/** Of the 592 bytes; two sectors and one may be whole while the other is not. */
+export const SLOT_ENABLED = 0x00ac71f3;
+export const SLOT_DISABLED = 0x0000dead;
 const FIELDS_BYTES = 592;
 /** Nothing of a slot lies where the header does. */
 const MIN_MATERIAL_SECTORS = HEADER_BYTES / 512;
@@ -59,12 +58,16 @@ export type RawSlot = ValueOf<{
 }>;
 
 export interface KeySlot {
-  readonly isActive: boolean;
+  /** Anything but enabled and disabled is damage: neither to be opened nor free. */
+  readonly state: number;
   readonly iterations: number;
   readonly salt: Uint8Array;
   /** Where its key material lies, also while it is not active. */
   readonly materialSectors: number;
 }
+
+export const isActive = ({ state }: Pick<KeySlot, 'state'>): boolean => state === SLOT_ENABLED;
+export const isFree = ({ state }: Pick<KeySlot, 'state'>): boolean => state === SLOT_DISABLED;
 
 export interface Luks1Header {
   readonly cipherName: string;
@@ -86,10 +89,7 @@ export function decodeHeader(source: Uint8Array): Luks1Header {
   const raw = decodeRawHeader(source);
   checkCipher(raw);
   checkSlots(raw);
-  const slots = raw.slots.map(({ state, iterations, salt, materialSectors }) => ({
-    ...{ isActive: state === SLOT_ENABLED, iterations, salt, materialSectors },
-  }));
-  return { ...raw, slots };
+  return raw;
 }
 
 /** Magic, version and text are right; nothing else is looked at. */
@@ -99,10 +99,7 @@ export function decodeRawHeader(source: Uint8Array): RawHeader {
 
 /** 1024 bytes. */
 export function encodeHeader(header: Luks1Header): Uint8Array {
-  const slots = header.slots.map(({ isActive, iterations, salt, materialSectors }) => ({
-    state: isActive ? SLOT_ENABLED : SLOT_DISABLED,
-    ...{ iterations, salt, materialSectors, stripes: STRIPES },
-  }));
+  const slots = header.slots.map((slot) => ({ ...slot, stripes: STRIPES }));
   return encodeRawHeader({ ...header, slots });
 }
 
@@ -138,7 +135,7 @@ function checkCipher(raw: RawHeader): void {
 }
 
 /** Every key slot by itself, then each against the one behind it. */
-function checkSlots(raw: RawHeader): void {
+export function checkSlots(raw: RawHeader): void {
   raw.slots.forEach((slot, index) => {
     checkSlot(raw, slot, index);
   });
@@ -159,11 +156,7 @@ function checkSlots(raw: RawHeader): void {
 }
 
 function checkSlot(raw: RawHeader, slot: RawSlot, index: number): void {
-  const { state, stripes, materialSectors } = slot;
-  if (state !== SLOT_ENABLED && state !== SLOT_DISABLED) {
-    const expected = `${hex(SLOT_ENABLED)} or ${hex(SLOT_DISABLED)}`;
-    throw badSlot(slotPlace(index, 'state'), index, expected, hex(state));
-  }
+  const { stripes, materialSectors } = slot;
   if (stripes !== STRIPES) {
     throw badSlot(slotPlace(index, 'stripes'), index, String(STRIPES), String(stripes));
   }
@@ -181,8 +174,4 @@ function checkSlot(raw: RawHeader, slot: RawSlot, index: number): void {
 
 function badSlot(place: Place, index: number, expected: string, got: string) {
   return malformed(place, expected, `${got} (LUKS keyslot ${index} is invalid)`);
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16).padStart(8, '0')}`;
 }

@@ -12,7 +12,13 @@ import {
   writeKeyMaterial,
 } from '../luks/key-material.ts';
 import { isVolumeKey, pbkdf2 } from './digest.ts';
-import { type KeySlot, type Luks1Header, SALT_BYTES } from './header.ts';
+import {
+  type KeySlot,
+  type Luks1Header,
+  SALT_BYTES,
+  SLOT_DISABLED,
+  SLOT_ENABLED,
+} from './header.ts';
 import { STRIPES, slotAreaSectors } from './layout.ts';
 
 /** dm-crypt's word for the volume, and for its key material. */
@@ -58,11 +64,11 @@ export async function fillSlot(
   const pbkdf = pbkdf2(header.hash, iterations);
   using areaKey = await deriveKey(pbkdf, secrets.passphrase, salt, header.keyBytes);
   await writeKeyMaterial(disk, materialOf(header, slot), areaKey, secrets.volumeKey);
-  return { ...slot, isActive: true, iterations, salt };
+  return { ...slot, state: SLOT_ENABLED, iterations, salt };
 }
 
 export function emptied(slot: KeySlot): KeySlot {
-  return { ...slot, isActive: false, iterations: 0, salt: new Uint8Array(SALT_BYTES) };
+  return { ...slot, state: SLOT_DISABLED, iterations: 0, salt: new Uint8Array(SALT_BYTES) };
 }
 
 export async function wipeSlot(

@@ -22,7 +22,7 @@ import type {
 import { parseUuid } from '../luks/uuid.ts';
 import { isVolumeKey, pbkdf2 } from './digest.ts';
 import { dumpJson, dumpText } from './dump.ts';
-import { decodeHeader, type KeySlot, type Luks1Header } from './header.ts';
+import { decodeHeader, isActive, isFree, type KeySlot, type Luks1Header } from './header.ts';
 import { cipherOf, emptied, fillSlot, openSlot, wipeSlot } from './key-slot.ts';
 import { HEADER_BYTES, headerEndSectors, SLOT_COUNT } from './layout.ts';
 import { type HeaderChange, writeHeader } from './write-header.ts';
@@ -82,10 +82,10 @@ export class Luks1Volume implements LuksVolume {
 
   slots(): SlotInfo[] {
     const { hash, keyBytes, slots } = this.#header;
-    return slots.flatMap(({ isActive, iterations }, slot) => {
-      if (!isActive) return [];
+    return slots.flatMap((each, slot) => {
+      if (!isActive(each)) return [];
       const info = { type: 'luks1', keyBytes, priority: 'normal', unbound: false } as const;
-      return [{ slot, ...info, pbkdf: pbkdf2(hash, iterations) }];
+      return [{ slot, ...info, pbkdf: pbkdf2(hash, each.iterations) }];
     });
   }
 
@@ -148,7 +148,7 @@ export class Luks1Volume implements LuksVolume {
     await this.#checkVolumeKey(volumeKey);
     const slot = request.slot ?? this.#firstFree();
     if (slot === null) throw new DmError('ENOSPC', 'All key slots full.');
-    if (this.#slot(slot).isActive) {
+    if (!isFree(this.#slot(slot))) {
       throw new DmError('EINVAL', `Key slot ${slot} is full, please select another one.`);
     }
     await this.#fill(slot, volumeKey, request);
@@ -163,7 +163,7 @@ export class Luks1Volume implements LuksVolume {
     await this.#checkVolumeKey(volumeKey);
     this.#active(oldSlot);
     const slot = request.slot ?? this.#firstFree() ?? oldSlot;
-    if (slot !== oldSlot && this.#slot(slot).isActive) {
+    if (slot !== oldSlot && !isFree(this.#slot(slot))) {
       throw new DmError('EINVAL', `Key slot ${slot} is full, please select another one.`);
     }
     await this.#fill(slot, volumeKey, request);
@@ -213,7 +213,7 @@ export class Luks1Volume implements LuksVolume {
   }
 
   #firstFree(): number | null {
-    const index = this.#header.slots.findIndex(({ isActive }) => !isActive);
+    const index = this.#header.slots.findIndex(isFree);
     return index < 0 ? null : index;
   }
 
@@ -228,7 +228,7 @@ export class Luks1Volume implements LuksVolume {
 
   #active(index: number): KeySlot {
     const slot = this.#slot(index);
-    if (slot.isActive) return slot;
+    if (isActive(slot)) return slot;
     throw new DmError('ENOENT', `Keyslot ${index} is not active.`);
   }
 }
