@@ -13,6 +13,6 @@ export function isChecksumAlgorithm(algorithm: string): boolean {
 export async function checksumOf(algorithm: string, copy: Uint8Array): Promise<Uint8Array> {
   const hash = await loadHash(algorithm);
   const digest = new Uint8Array(hash.digestBytes);
-  hash.digestInto(digest, 0, copy);
+  hash.digestInto(digest, copy);
   return digest;
 }

@@ -26,7 +26,7 @@ const known: ReadonlySet<string> = new Set<KnownRequirement>([
 
 const refusals: Readonly<Partial<Record<string, string>>> = {
   'offline-reencrypt':
-    'it was in offline re-encryption by the old cryptsetup-reencrypt, which must finish it',
+    'Operation incompatible with device marked for legacy reencryption, which cryptsetup-reencrypt must finish',
   'inline-hw-tags':
     'it keeps integrity tags in the metadata of the hardware, which is not supported',
   opal: 'it is encrypted by the OPAL hardware of its disk, which is not supported',
@@ -50,7 +50,7 @@ export function isInReencryption(metadata: Luks2Metadata): boolean {
   return requirementsOf(metadata).some(isKnownReencrypt);
 }
 
-/** Throws unless each requirement is among `allowed`; `what` for the message: `open`, `add a key to`. */
+/** Throws unless each requirement is among `allowed`; `what` for the message: `open a.img`. */
 export function demandRequirements(
   metadata: Luks2Metadata,
   what: string,
@@ -60,20 +60,17 @@ export function demandRequirements(
     if (known.has(name) && allowed(name)) continue;
     const reason = refusals[name];
     if (reason !== undefined) {
-      throw new DmError(
-        'ENOTSUP',
-        `Cannot ${what} LUKS2 volume: ${reason} (requirement "${name}")`,
-      );
+      throw new DmError('ENOTSUP', `Cannot ${what}: ${reason} (requirement "${name}")`);
     }
     if (known.has(name)) {
       throw new DmError(
         'EBUSY',
-        `Cannot ${what} LUKS2 volume: Operation incompatible with device marked for LUKS2 reencryption (requirement "${name}")`,
+        `Cannot ${what}: Operation incompatible with device marked for LUKS2 reencryption (requirement "${name}")`,
       );
     }
     throw new DmError(
       'ENOTSUP',
-      `Cannot ${what} LUKS2 volume: unmet LUKS2 requirements detected, "${name}" is not known`,
+      `Cannot ${what}: Unmet LUKS2 requirements detected: "${name}" is not known`,
     );
   }
 }

@@ -16,14 +16,19 @@ import { readHeader } from './read-header.ts';
  * Throws DmError EBUSY when somebody else changed the header since it was read.
  */
 export async function writeHeader(disk: ByteDisk, header: Luks2Header): Promise<Luks2Header> {
+  const { damage } = await assertCurrent(disk, header);
+  return await writeCopies(disk, { ...header, damage }, header.sequenceId + 1n);
+}
+
+/** Reads the header again and throws DmError EBUSY if it is not the one that `header` was made from. */
+export async function assertCurrent(disk: ByteDisk, header: Luks2Header): Promise<Luks2Header> {
   const onDisk = await readHeader(disk);
-  if (onDisk.sequenceId !== header.sequenceId || onDisk.headerBytes !== header.headerBytes) {
-    throw new DmError(
-      'EBUSY',
-      `Cannot write LUKS2 header of ${disk.name}: Detected attempt for concurrent LUKS2 metadata update. Aborting operation: it has sequence number ${onDisk.sequenceId}, expected ${header.sequenceId}`,
-    );
-  }
-  return await writeCopies(disk, { ...header, damage: onDisk.damage }, header.sequenceId + 1n);
+  const { sequenceId, headerBytes } = onDisk;
+  if (sequenceId === header.sequenceId && headerBytes === header.headerBytes) return onDisk;
+  throw new DmError(
+    'EBUSY',
+    `Cannot write LUKS2 header of ${disk.name}: Detected attempt for concurrent LUKS2 metadata update. Aborting operation: it has sequence number ${sequenceId}, expected ${header.sequenceId}`,
+  );
 }
 
 /** Writes the first header of a volume, over whatever is there. */
