@@ -3,6 +3,7 @@
 import type { CipherType } from './block-cipher.ts';
 import { blowfish, cast5 } from './legacy-ciphers.ts';
 import { aes, aria, camellia, sm4, tripleDes } from './openssl-ciphers.ts';
+import { serpent } from './serpent.ts';
 import { twofish } from './twofish.ts';
 
 const cipherTypes: readonly CipherType[] = [
@@ -13,6 +14,7 @@ const cipherTypes: readonly CipherType[] = [
   tripleDes,
   blowfish,
   cast5,
+  serpent,
   twofish,
 ];
 
