@@ -6,7 +6,7 @@
 import type { Command } from 'commander';
 import type { CommandHost } from './dmsetup/command.ts';
 
-type AddCommand = (program: Command) => void;
+type AddCommand = (program: Command) => void | Promise<void>;
 type AddDmsetup = (host: CommandHost) => void;
 
 export type CommandEntry =
@@ -16,8 +16,13 @@ export type CommandEntry =
       dmsetup?: false;
       /** It looks at all of the others. */
       wantsAll?: true;
+      /** Reads its words itself, without commander, which knows it for the help only. */
+      run?(): Promise<RunWords>;
       load(): Promise<AddCommand>;
     };
+
+/** Takes the words behind the command's name. Resolves with the exit status, or with whose help is wanted: of one of its own commands, or null. */
+export type RunWords = (words: readonly string[]) => Promise<number | { helpFor: string | null }>;
 
 function dmsetup(load: () => Promise<AddDmsetup>): CommandEntry {
   return { dmsetup: true, load };
@@ -85,6 +90,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 
   devices: dmsetup(async () => (await import('./devices-command.ts')).addDevicesCommand),
   watch: { load: async () => (await import('./watch-command.ts')).addWatchCommand },
+
+  luks: {
+    run: async () => (await import('./luks/run.ts')).runLuks,
+    load: async () => (await import('./luks/luks-command.ts')).addLuksCommand,
+  },
 
   mount: { load: async () => (await import('./mount-command.ts')).addMountCommand },
   umount: { load: async () => (await import('./mount-command.ts')).addUmountCommand },

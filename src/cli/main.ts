@@ -3,7 +3,7 @@
  * without commander, whose loading takes a fifth of the start.
  */
 
-import { COMMANDS } from './commands.ts';
+import { COMMANDS, type RunWords } from './commands.ts';
 import { asksForHelp, runDmsetupCommand, splitAtCommand } from './dmsetup/command.ts';
 import { describeFailure } from './failure.ts';
 
@@ -28,11 +28,22 @@ async function run(words: readonly string[]): Promise<number> {
   const [name] = rest;
   const entry = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (name === undefined || !entry) return await runWithCommander(words, null);
-  if (!entry.dmsetup) return await runWithCommander(rest, entry.wantsAll ? null : name);
+  if (!entry.dmsetup) {
+    if (entry.run) return await runOwn(name, await entry.run(), rest.slice(1));
+    return await runWithCommander(rest, entry.wantsAll ? null : name);
+  }
   const ownWords = [...leading, ...rest.slice(1)];
   if (asksForHelp(ownWords)) return await runWithCommander([name, '--help'], name);
   await runDmsetupCommand(name, await entry.load(), ownWords);
   return Number(process.exitCode ?? 0);
+}
+
+/** A command with commands of its own. */
+async function runOwn(name: string, runWords: RunWords, words: readonly string[]): Promise<number> {
+  const result = await runWords(words);
+  if (typeof result === 'number') return result;
+  const { helpFor } = result;
+  return await runWithCommander([name, ...(helpFor === null ? [] : [helpFor]), '--help'], name);
 }
 
 /** `help -c`: dmsetup's way to ask for the fields of reports. */

@@ -63,16 +63,21 @@ shows them
 what the daemon has to say
 .SH EXIT STATUS
 0: done. 1: something failed, or, in dmsetup's commands, the command line is wrong. 2: the command line is wrong.
+.PP
+.BR luks :
+as cryptsetup; 1: something failed or the command line is wrong, 2: bad passphrase or no permission, 3: out of memory, 4: wrong device,
+5: the device exists or is busy, 130: interrupted.
 .SH SEE ALSO
 .BR dmsetup (8),
 .BR dmstats (8),
+.BR cryptsetup (8),
 .BR nbd-client (8)
 .PP
 https://docs.kernel.org/admin-guide/device-mapper
 `;
 
 export function manPage(program: Command, { version, date }: ManPage): string {
-  const commands = program.commands.map(commandSection).join('');
+  const commands = program.commands.map((command) => commandSection(command)).join('');
   return [
     `.TH DEVMAPPER 1 "${date}" ${quoted(`devmapper ${version}`)}\n`,
     `.SH NAME\ndevmapper \\- the Linux device mapper in user space\n`,
@@ -83,21 +88,25 @@ export function manPage(program: Command, { version, date }: ManPage): string {
   ].join('');
 }
 
-function commandSection(command: Command): string {
-  const names = [command.name(), ...command.aliases()].join(', ');
+/** And, behind it, those of commands that it has itself. */
+function commandSection(command: Command, outer = ''): string {
+  const names = [command.name(), ...command.aliases()].map((name) => `${outer}${name}`).join(', ');
   const options = command.createHelp().visibleOptions(command).map(optionItem);
   return [
     `.SS ${quoted(names)}\n`,
-    `.nf\n${usageLines(command).map(boldLine).join('')}.fi\n`,
+    `.nf\n${usageLines(command, outer).map(boldLine).join('')}.fi\n`,
     `.PP\n${text(sentence(command.description()))}\n`,
     ...options,
     paragraphs(textBehindOptions(command)),
+    ...command.commands.map((inner) => commandSection(inner, `${outer}${command.name()} `)),
   ].join('');
 }
 
 /** A usage of several lines names the program from the second on. */
-function usageLines(command: Command): string[] {
-  return `devmapper ${command.name()} ${command.usage()}`.split('\n').map((line) => line.trim());
+function usageLines(command: Command, outer: string): string[] {
+  return `devmapper ${outer}${command.name()} ${command.usage()}`
+    .split('\n')
+    .map((line) => line.trim());
 }
 
 function boldLine(line: string): string {

@@ -35,19 +35,24 @@ export async function createProgram(only: string | null): Promise<Command> {
     .configureOutput({ outputError: () => {} });
   const entries = only === null ? Object.entries(COMMANDS) : [[only, COMMANDS[only]!] as const];
   for (const [name, entry] of entries) await addCommand(program, name, entry);
-  // Subcommands do not inherit settings made after they were added, nor these two at all.
-  for (const command of program.commands) {
+  settle(program.commands);
+  return program;
+}
+
+/** Subcommands do not inherit settings made after they were added, nor these two at all. */
+function settle(commands: readonly Command[]): void {
+  for (const command of commands) {
     command.exitOverride().configureOutput({ outputError: () => {} });
     command.helpOption('-h, --help', 'print help');
+    settle(command.commands);
   }
-  return program;
 }
 
 async function addCommand(program: Command, name: string, entry: CommandEntry): Promise<void> {
   // A name may be the alias of one that is there.
   if (program.commands.some((command) => command.aliases().includes(name))) return;
   if (!entry.dmsetup) {
-    (await entry.load())(program);
+    await (await entry.load())(program);
     return;
   }
   const add = await entry.load();

@@ -6,6 +6,7 @@ import { SECTOR_BYTES } from '../base/units.ts';
 import { RowError } from '../core/table.ts';
 import type { DeviceMapper } from '../mapper/device-mapper.ts';
 import { CommandError } from './failure.ts';
+import type { ServeLuksOptions } from './serve-luks.ts';
 import type { PlannedDevice } from './serve-plan.ts';
 import {
   locateRow,
@@ -14,18 +15,23 @@ import {
   readTableArgument,
 } from './table-source.ts';
 
-export interface BuildOptions {
-  readOnly?: boolean;
+export interface BuildOptions extends ServeLuksOptions {
   say(line: string): void;
 }
 
 export async function buildDevice(
   mapper: DeviceMapper,
   device: PlannedDevice,
-  { readOnly = false, say }: BuildOptions,
+  options: BuildOptions,
 ): Promise<void> {
+  const { readOnly = false, say } = options;
   if (device.kind === 'table') {
     await buildFromTable(mapper, device, readOnly);
+    return;
+  }
+  if (device.kind === 'luks') {
+    const { buildFromLuks } = await import('./serve-luks.ts');
+    await buildFromLuks(mapper, device, options);
     return;
   }
   try {

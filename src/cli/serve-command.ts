@@ -1,10 +1,19 @@
 /** `devmapper serve`: its words and its help. The work is in serve.ts, loaded only when it is asked for. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { because } from './failure.ts';
+import { parseSize } from './luks/size-text.ts';
 
 export interface ServeOptions {
   name?: string[];
   table?: string[];
+  luks?: string[];
+  keyFile?: string[];
+  keyfileOffset?: number;
+  keyfileSize?: number;
+  header?: string;
+  keySlot?: number;
+  allowDiscards?: boolean;
   socket?: string;
   listen?: string;
   readOnly?: boolean;
@@ -38,11 +47,13 @@ Examples:
       the same by hand; --table also takes the path of a file, or - for standard input
   devmapper serve --name pair --table pair.table --name part --table '0 1024 linear mapper/pair 512'
       two devices, the second on top of the first
+  devmapper serve --luks disk.img
+      an encrypted image, opened: asks for the passphrase, and keeps the key until it stops
   devmapper serve a.img --read-only --listen localhost:10809
       over TCP, and nobody can write
 
 Signals: Ctrl-C or SIGTERM finishes what is under way, flushes, and exits with 0; a second one says what it waits for.
-Exit status: 0 served and stopped, 1 something failed, 2 the command line is wrong.`;
+Exit status: 0 served and stopped, 1 something failed, 2 the command line or the passphrase is wrong.`;
 
 export function addServeCommand(program: Command): void {
   program
@@ -52,6 +63,17 @@ export function addServeCommand(program: Command): void {
     .argument('[words...]', 'images to join; or, with --table, the NAME of the device')
     .option('--table <rows>', 'rows, a file of rows, or - (repeatable, with --name)', append)
     .option('--name <name>', 'name of the device (default: disk)', append)
+    .option('--luks <image>', 'open a LUKS image and serve what is in it (repeatable)', append)
+    .option(
+      '--key-file <file>',
+      'its passphrase is what the file holds (one for each --luks)',
+      append,
+    )
+    .option('--keyfile-offset <bytes>', 'skip this much of the key file', size)
+    .option('--keyfile-size <bytes>', 'read exactly this much of the key file', size)
+    .option('--header <file>', 'its header lies in a file of its own')
+    .option('--key-slot <slot>', 'try this key slot only', wholeNumber)
+    .option('--allow-discards', 'let discards through to the image')
     .option('--socket <path>', 'Unix socket to listen on (default: nbd.sock in $DEVMAPPER_DIR)')
     .option('--listen <host:port>', 'listen on TCP; without --socket, only there')
     .option('--insecure', 'let others than this machine in without TLS')
@@ -91,6 +113,14 @@ export function addServeCommand(program: Command): void {
 
 function append(value: string, before: string[] = []): string[] {
   return [...before, value];
+}
+
+function size(text: string): number {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`${because(error)}.`);
+  }
 }
 
 function wholeNumber(text: string): number {

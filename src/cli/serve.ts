@@ -21,6 +21,7 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
     operands: words,
     names: options.name ?? [],
     tables: options.table ?? [],
+    luks: options.luks ?? [],
   });
   const listening = listenOptions(options);
   if (options.table?.includes('-')) readStandardInput();

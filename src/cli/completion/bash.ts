@@ -31,7 +31,7 @@ _devmapper() {
     return
   fi
   case \${COMP_WORDS[1]} in
-${commands.map(commandCase).join('\n')}
+${commands.map((command) => commandCase(command, 1)).join('\n')}
   esac
 }
 complete -F _devmapper devmapper
@@ -42,21 +42,34 @@ export function zshScript(program: CompletedProgram): string {
   return `#compdef devmapper\nautoload -U +X bashcompinit && bashcompinit\n${bashScript(program)}`;
 }
 
-function commandCase({ names, options, operands }: CompletedCommand): string {
+/** `at`: which word of the line is its name. */
+function commandCase(command: CompletedCommand, at: number): string {
+  const { names, commands } = command;
+  if (commands.length === 0) return `    ${names.join('|')})\n${wordsOf(command).join('\n')} ;;`;
+  return [
+    `    ${names.join('|')})`,
+    `      if [ "$COMP_CWORD" -gt ${at + 1} ]; then case \${COMP_WORDS[${at + 1}]} in`,
+    ...commands.map((inner) => commandCase(inner, at + 1)),
+    '      esac; else',
+    ...wordsOf(command),
+    '      fi ;;',
+  ].join('\n');
+}
+
+function wordsOf({ options, operands }: CompletedCommand): string[] {
   const values = options.flatMap((option) => {
     const flags = optionWords([option]).join('|');
     return option.value === null ? [] : [`        ${flags}) ${offer(option.value)}; return ;;`];
   });
   const valueCase = values.length === 0 ? [] : ['      case $before in', ...values, '      esac'];
   return [
-    `    ${names.join('|')})`,
     ...valueCase,
     '      if [[ $word == -* ]]; then',
     `        _devmapper_offer "$word" choices ${optionWords(options).join(' ')}`,
     '      else',
     ...(operands.length === 0 ? ['        :'] : operands.map((words) => `        ${offer(words)}`)),
-    '      fi ;;',
-  ].join('\n');
+    '      fi',
+  ];
 }
 
 function offer(words: Words): string {

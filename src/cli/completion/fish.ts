@@ -9,23 +9,35 @@ function __devmapper_targets
   devmapper targets 2>/dev/null | string replace -r ' .*' ''
 end`;
 
+/** No command is on the line yet. */
+const TOP = '__fish_use_subcommand';
+
 export function fishScript({ options, commands }: CompletedProgram): string {
   const lines = [
     FUNCTIONS,
     'complete -c devmapper -f',
-    ...options.map((option) => optionLine(option, '__fish_use_subcommand')),
-    ...commands.flatMap(commandLines),
+    ...options.map((option) => optionLine(option, TOP)),
+    ...commands.flatMap((command) => commandLines(command, TOP)),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function commandLines({ names, summary, options, operands }: CompletedCommand): string[] {
-  const when = `__fish_seen_subcommand_from ${names.join(' ')}`;
+/** `where`: what must hold for its name to be the next word. */
+function commandLines(command: CompletedCommand, where: string): string[] {
+  const { names, summary, options, operands, commands } = command;
+  const seen = `__fish_seen_subcommand_from ${names.join(' ')}`;
+  const isInner = where !== TOP;
+  const when = isInner ? `${where.replace(/; and not .*/, '')}; and ${seen}` : seen;
+  const inner = commands.flatMap(({ names }) => names);
+  const whereInner = `${when}; and not __fish_seen_subcommand_from ${inner.join(' ')}`;
   return [
     ...names.map(
-      (name) => `complete -c devmapper -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
+      (name) =>
+        `complete -c devmapper -n ${isInner ? quote(where) : where} -a ${name} -d ${quote(summary)}`,
     ),
-    ...operands.map((words) => `complete -c devmapper -n ${quote(when)}${offer(words)}`),
+    ...(commands.length > 0
+      ? commands.flatMap((each) => commandLines(each, whereInner))
+      : operands.map((words) => `complete -c devmapper -n ${quote(when)}${offer(words)}`)),
     ...options.map((option) => optionLine(option, when)),
   ];
 }

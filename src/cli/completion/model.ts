@@ -21,6 +21,8 @@ export interface CompletedCommand {
   options: readonly CompletedOption[];
   /** All of them are offered. */
   operands: readonly Words[];
+  /** Commands of its own (`luks format`); what is offered behind one of them is the inner one's. */
+  commands: readonly CompletedCommand[];
 }
 
 export interface CompletedProgram {
@@ -41,6 +43,7 @@ export function completedProgram(program: Command): CompletedProgram {
     summary: 'print help for a command',
     options: [],
     operands: [{ kind: 'choices', choices: names }],
+    commands: [],
   };
   return { options: completedOptions(program), commands: [...commands, help] };
 }
@@ -51,6 +54,7 @@ function completedCommand(command: Command): CompletedCommand {
     summary: command.description(),
     options: completedOptions(command),
     operands: operandsOf(command),
+    commands: command.commands.map(completedCommand),
   };
 }
 
@@ -74,16 +78,18 @@ function valueWords(option: Option): Words | null {
   if (/^\w+(\|\w+)+$/.test(value) && !value.includes('file')) {
     return { kind: 'choices', choices: value.split('|') };
   }
-  return /file|path|folder/.test(value) || option.long === '--table' ? FILES : NOTHING;
+  return /file|path|folder|image/.test(value) || option.long === '--table' ? FILES : NOTHING;
 }
 
 /** dmsetup's commands say it in their usage, the others in their arguments. */
 function operandsOf(command: Command): Words[] {
   const usage = command.usage();
+  const names = command.commands.map((inner) => inner.name());
+  if (names.length > 0) return [{ kind: 'choices', choices: names }];
   const words: Words[] = [];
   if (usage.includes('<device>')) words.push({ kind: 'devices' });
   if (usage.includes('<target>')) words.push({ kind: 'targets' });
-  if (/_file|IMAGE/.test(usage)) words.push(FILES);
+  if (/_file|IMAGE|<image>/.test(usage)) words.push(FILES);
   if (words.length > 0) return words;
   return command.registeredArguments
     .filter((argument) => argument.name() !== DMSETUP_WORDS)

@@ -1,0 +1,99 @@
+/** The image that a command works on: opened, locked, its header read; and what goes wrong with that, in cryptsetup's words. */
+
+import { DmError } from '../../base/errors.ts';
+import { type LuksImage, type OpenImageOptions, openLuksImage } from '../../mapper/luks/image.ts';
+import { CommandError } from '../failure.ts';
+import type { LuksOptions } from './option-table.ts';
+import { findSignatures } from './signature-probe.ts';
+import { BAD_PASSPHRASE, BUSY, luksFailure, WRONG_DEVICE, WRONG_PARAMETERS } from './status.ts';
+import { wrongWords } from './words.ts';
+
+/** What is done with it: nothing is written; the header is; or what the data are changes too. */
+export type Access = 'read' | 'header' | 'data';
+
+export async function withImage<T>(
+  path: string,
+  options: LuksOptions,
+  access: Access,
+  run: (image: LuksImage) => Promise<T>,
+): Promise<T> {
+  await using image = await openImage(path, options, access);
+  return await run(image);
+}
+
+async function openImage(path: string, options: LuksOptions, access: Access): Promise<LuksImage> {
+  const { header } = options;
+  const version = versionOf(options);
+  const wanted: OpenImageOptions = {
+    readOnly: access === 'read',
+    lock: access === 'data' ? 'image' : 'header',
+    ...(header !== undefined && { header }),
+    ...(version !== undefined && { version }),
+  };
+  try {
+    return await openLuksImage(path, wanted);
+  } catch (error) {
+    throw await openFailure(error, header ?? path);
+  }
+}
+
+/** Of `--type`. */
+export function versionOf({ type }: LuksOptions): 1 | 2 | undefined {
+  if (type === undefined || type === 'luks') return undefined;
+  if (type === 'luks1') return 1;
+  if (type === 'luks2') return 2;
+  throw wrongWords(`Unrecognized metadata device type ${type}.`, 'expected luks1, luks2 or luks');
+}
+
+/** An image that cannot be opened at all, or one without a header. */
+export async function openFailure(error: unknown, path: string): Promise<unknown> {
+  if (!(error instanceof DmError)) return luksFailure(error);
+  switch (error.code) {
+    case 'ENOENT':
+    case 'EACCES':
+    case 'EISDIR':
+    case 'ENOTDIR':
+    case 'ENOTBLK':
+      return imageError(`Device ${path} does not exist or access denied.`, WRONG_DEVICE, error);
+    case 'EBUSY':
+    case 'EAGAIN':
+      return imageError(`Cannot use device ${path} which is in use.`, BUSY, error);
+    case 'EROFS':
+      return imageError(
+        `Cannot write to device ${path}, permission denied.`,
+        BAD_PASSPHRASE,
+        error,
+      );
+    case 'ENODATA':
+      return await notLuks(path, error);
+    default:
+      return luksFailure(error);
+  }
+}
+
+function imageError(words: string, status: number, cause: DmError): CommandError {
+  return new CommandError(words, { status, details: [cause.message], cause });
+}
+
+async function notLuks(path: string, cause: DmError): Promise<CommandError> {
+  const names = (await signaturesOf(path)).map(({ name }) => name);
+  const there = names.length === 0 ? 'nothing that is known' : names.join(', ');
+  return new CommandError(`Device ${path} is not a valid LUKS device.`, {
+    status: WRONG_PARAMETERS,
+    details: [
+      `what is on it looks like: ${there}`,
+      'if its header is elsewhere: --header FILE; to make one: devmapper luks format',
+    ],
+    cause,
+  });
+}
+
+/** For a message only: nothing is found on what cannot be read. */
+async function signaturesOf(path: string) {
+  try {
+    const { readStart } = await import('./read-start.ts');
+    return findSignatures(readStart(path));
+  } catch {
+    return [];
+  }
+}

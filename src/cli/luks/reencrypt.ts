@@ -1,0 +1,320 @@
+/** The work of `devmapper luks reencrypt`: which kind it is, what is asked for, and the way to its end. */
+
+import { statSync } from 'node:fs';
+import type { Secret } from '../../crypto/secret.ts';
+import type { AddKeyRequest, LuksVolume } from '../../formats/luks/types.ts';
+import type { ReencryptTuning } from '../../formats/luks2/reencrypt/types.ts';
+import {
+  type Begun,
+  beginChange,
+  beginDecryption,
+  beginEncryption,
+} from '../../mapper/luks/begin-reencrypt.ts';
+import {
+  demandReencryption,
+  goOn,
+  ReencryptImage,
+  unlockBoth,
+} from '../../mapper/luks/reencrypt.ts';
+import { CommandError } from '../failure.ts';
+import { listenForStop } from '../stop-signals.ts';
+import type { LuksInvocation } from './command.ts';
+import { confirm } from './confirm.ts';
+import { openFailure, withImage } from './image.ts';
+import type { LuksOptions } from './option-table.ts';
+import { keyFileOf, processHost, readPassphrase } from './passphrase.ts';
+import { startProgress } from './progress.ts';
+import { bitsToBytes, requireLuks2, slotRequest } from './requests.ts';
+import { INTERRUPTED, WRONG_PARAMETERS } from './status.ts';
+import { unlock, wipeUnlocked } from './unlock.ts';
+import { wrongWords } from './words.ts';
+
+export async function reencrypt({ operands, options }: LuksInvocation): Promise<number> {
+  const [path = ''] = operands;
+  checkTogether(options);
+  try {
+    const begun = await begin(path, options);
+    await using image = begun.image;
+    using keys = begun.keys;
+    if (options['init-only']) return 0;
+    return await run(path, { ...begun, image, keys }, options);
+  } catch (error) {
+    throw await openFailure(error, path);
+  }
+}
+
+function checkTogether(options: LuksOptions): void {
+  if (options.encrypt && options.decrypt) {
+    throw wrongWords('Options --encrypt and --decrypt cannot be combined.');
+  }
+  if (options['init-only'] && options['resume-only']) {
+    throw wrongWords('Options --init-only and --resume-only cannot be combined.');
+  }
+  if (options['reduce-device-size'] !== undefined && options.header !== undefined) {
+    throw wrongWords('Options --reduce-device-size and --header cannot be combined.');
+  }
+}
+
+async function begin(path: string, options: LuksOptions): Promise<Begun> {
+  const volume = await currentState(path, options);
+  if (volume === 'in-reencryption') return await resume(path, options);
+  if (options['resume-only']) throw notInReencryption(path);
+  if (options.encrypt) return await encrypt(path, options, volume);
+  if (options.decrypt) return await decrypt(path, options, volume);
+  return await change(path, options);
+}
+
+function notInReencryption(path: string): CommandError {
+  return new CommandError('Device is not in reencryption.', {
+    status: WRONG_PARAMETERS,
+    details: [`devmapper luks reencrypt ${path} begins one`],
+  });
+}
+
+type State = 'in-reencryption' | 'luks' | 'none';
+
+async function currentState(path: string, options: LuksOptions): Promise<State> {
+  const { header } = options;
+  if (header !== undefined && statSync(header, { throwIfNoEntry: false }) === undefined) {
+    return options.encrypt ? 'none' : await stateOf(path, {});
+  }
+  return await stateOf(path, header === undefined ? {} : { header });
+}
+
+async function stateOf(path: string, options: LuksOptions): Promise<State> {
+  try {
+    return await withImage(path, options, 'read', ({ volume }) => {
+      requireLuks2(volume, 're-encryption');
+      const isUnderWay = volume.requirements.some((name) => name.startsWith('online-reencrypt'));
+      return Promise.resolve(isUnderWay ? 'in-reencryption' : 'luks');
+    });
+  } catch (error) {
+    const isPlain = error instanceof CommandError && error.message.includes('not a valid LUKS');
+    if (isPlain) return 'none';
+    throw error;
+  }
+}
+
+async function resume(path: string, options: LuksOptions): Promise<Begun> {
+  if (options['init-only'])
+    throw wrongWords('LUKS2 reencryption is already initialized in metadata.');
+  const { header: headerPath } = options;
+  const image = await ReencryptImage.open(path, {
+    ...(headerPath !== undefined && { header: headerPath }),
+  });
+  try {
+    const header = await image.readHeader();
+    demandReencryption(header);
+    using passphrase = await askExisting(path, options);
+    const keys = await unlockBoth(image.disks.header, header.metadata, passphrase);
+    return { image, header, keys };
+  } catch (error) {
+    await image[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function askExisting(path: string, options: LuksOptions): Promise<Secret> {
+  return readPassphrase({ ...keyFileOf(options), prompt: `Enter passphrase for ${path}` });
+}
+
+function tuningOf(options: LuksOptions): ReencryptTuning {
+  const resilience = options.resilience;
+  const hash = options['resilience-hash'];
+  const hotzoneBytes = options['hotzone-size'];
+  const deviceBytes = options['device-size'];
+  return {
+    ...(resilience !== undefined &&
+      resilience !== 'datashift' && { resilience: resilienceOf(resilience) }),
+    ...(hash !== undefined && { hash }),
+    ...(hotzoneBytes !== undefined && { hotzoneBytes }),
+    ...(deviceBytes !== undefined && { deviceBytes }),
+  };
+}
+
+const RESILIENCES = ['checksum', 'journal', 'none'] as const;
+
+function resilienceOf(word: string): (typeof RESILIENCES)[number] {
+  const found = RESILIENCES.find((each) => each === word);
+  if (found !== undefined) return found;
+  throw wrongWords(`Unsupported resilience mode ${word}`, 'expected checksum, journal or none');
+}
+
+async function encrypt(path: string, options: LuksOptions, state: State): Promise<Begun> {
+  if (state === 'luks') {
+    throw new CommandError(`Device ${path} is already LUKS device. Aborting operation.`);
+  }
+  const { header, cipher, hash, uuid, label, subsystem } = options;
+  const reduceBytes = options['reduce-device-size'];
+  const keyBits = options['key-size'];
+  const sectorBytes = options['sector-size'];
+  const metadataBytes = options['luks2-metadata-size'];
+  const keyslotsBytes = options['luks2-keyslots-size'];
+  if (header === undefined && reduceBytes === undefined) {
+    throw wrongWords(
+      'Encryption without detached header (--header) is not possible without data device size reduction (--reduce-device-size).',
+    );
+  }
+  await confirmEncrypt(path, options);
+  using passphrase = await readPassphrase({
+    ...keyFileOf(options),
+    prompt: `Enter passphrase for ${path}`,
+    verify: options['batch-mode'] !== true,
+    isNew: true,
+  });
+  return await beginEncryption(path, {
+    ...tuningOf(options),
+    ...(header !== undefined && { header }),
+    ...(reduceBytes !== undefined && { reduceBytes }),
+    format: {
+      key: { ...slotRequest(options, options['key-slot']), passphrase },
+      ...(cipher !== undefined && { cipher }),
+      ...(hash !== undefined && { hash }),
+      ...(uuid !== undefined && { uuid }),
+      ...(label !== undefined && { label }),
+      ...(subsystem !== undefined && { subsystem }),
+      ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
+      ...(sectorBytes !== undefined && { sectorBytes }),
+      ...(metadataBytes !== undefined && { metadataBytes }),
+      ...(keyslotsBytes !== undefined && { keyslotsBytes }),
+    },
+  });
+}
+
+async function confirmEncrypt(path: string, options: LuksOptions): Promise<void> {
+  const reduceBytes = options['reduce-device-size'];
+  const lost =
+    reduceBytes === undefined
+      ? []
+      : [`The last ${reduceBytes} bytes of ${path} are lost: what is in it must have been shrunk.`];
+  await confirm({
+    warning: [`This will encrypt the data on ${path} in place.`, ...lost],
+    batchMode: options['batch-mode'] === true,
+  });
+}
+
+async function decrypt(path: string, options: LuksOptions, state: State): Promise<Begun> {
+  const { header } = options;
+  if (state === 'none') throw new CommandError(`Device ${path} is not a valid LUKS device.`);
+  if (header === undefined) {
+    throw wrongWords(
+      'LUKS2 decryption requires option --header.',
+      'the detached header, or a new file: the header in front is moved there, because its place is needed',
+    );
+  }
+  const isInFront = statSync(header, { throwIfNoEntry: false }) === undefined;
+  await confirm({
+    warning: [`This will decrypt the data on ${path} in place, for good.`],
+    batchMode: options['batch-mode'] === true,
+  });
+  const request = { ...tuningOf(options), header, isInFront };
+  return await beginDecryption(path, request, (headerPath) =>
+    withImage(path, { header: headerPath }, 'read', async ({ volume }) => {
+      const prompt = `Enter passphrase for ${path}`;
+      const unlocked = await unlock(volume, { prompt, options, slot: options['key-slot'] });
+      unlocked.passphrase?.wipe();
+      return unlocked.volumeKey;
+    }),
+  );
+}
+
+async function change(path: string, options: LuksOptions): Promise<Begun> {
+  const { header, cipher } = options;
+  const keyBits = options['key-size'];
+  const sectorBytes = options['sector-size'];
+  const found = await withImage(path, options, 'read', ({ volume }) =>
+    collectKeys(volume, path, options),
+  );
+  try {
+    return await beginChange(path, found.volumeKey, {
+      ...tuningOf(options),
+      ...(header !== undefined && { header }),
+      keepKey: options['keep-key'] === true,
+      ...(cipher !== undefined && { cipher }),
+      ...(sectorBytes !== undefined && { sectorBytes }),
+      ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
+      keys: found.requests,
+    });
+  } finally {
+    found.volumeKey.wipe();
+    for (const { passphrase } of found.requests) passphrase.wipe();
+  }
+}
+
+interface CollectedKeys {
+  volumeKey: Secret;
+  /** For the new volume key. */
+  requests: AddKeyRequest[];
+}
+
+/** The passphrase of each slot that shall go on to exist; those of the others are gone in the end. */
+async function collectKeys(
+  volume: LuksVolume,
+  path: string,
+  options: LuksOptions,
+): Promise<CollectedKeys> {
+  const wanted = options['key-slot'];
+  const slots = volume
+    .slots()
+    .filter(
+      ({ slot, unbound, type }) => type !== 'reencrypt' && !unbound && (wanted ?? slot) === slot,
+    );
+  if (options['key-file'] !== undefined && slots.length > 1) {
+    throw wrongWords(
+      'Key file can be used only with --key-slot or with exactly one key slot active.',
+      `key slots in use: ${slots.map(({ slot }) => slot).join(', ')}`,
+    );
+  }
+  const requests: AddKeyRequest[] = [];
+  let volumeKey: Secret | null = null;
+  try {
+    for (const { slot } of slots) {
+      const prompt =
+        slots.length === 1
+          ? `Enter passphrase for ${path}`
+          : `Enter passphrase for key slot ${slot}`;
+      const unlocked = await unlock(volume, { prompt, options, slot });
+      volumeKey?.wipe();
+      ({ volumeKey } = unlocked);
+      requests.push({ ...slotRequest(options), passphrase: unlocked.passphrase! });
+    }
+    if (volumeKey !== null) return { volumeKey, requests };
+    wipeUnlocked(await unlock(volume, { prompt: '', options, slot: wanted }));
+    throw new CommandError('No usable keyslot is available.');
+  } catch (error) {
+    volumeKey?.wipe();
+    for (const { passphrase } of requests) passphrase.wipe();
+    throw error;
+  }
+}
+
+async function run(path: string, begun: Begun, options: LuksOptions): Promise<number> {
+  const progress = startProgress(path, options);
+  const controller = new AbortController();
+  const signals = listenForStop({
+    say: processHost.say,
+    waitingFor: () => 'the step under way',
+    force: () => process.exit(INTERRUPTED),
+  });
+  void signals.stopped.then(() => controller.abort());
+  let totalBytes = 0;
+  try {
+    const result = await goOn(begun.image, begun.header, begun.keys, {
+      ...tuningOf(options),
+      signal: controller.signal,
+      onProgress: (at) => {
+        totalBytes = at.totalBytes;
+        progress.report(at.doneBytes, at.totalBytes);
+      },
+    });
+    if (result === 'finished') {
+      progress.finish(totalBytes);
+      return 0;
+    }
+  } finally {
+    progress.stop();
+    signals.dispose();
+  }
+  processHost.say('Reencryption interrupted. The same command goes on with it.');
+  return INTERRUPTED;
+}

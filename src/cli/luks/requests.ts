@@ -1,0 +1,88 @@
+/** Options as requests to the volume. */
+
+import type {
+  AddKeyRequest,
+  Luks2Volume,
+  LuksVolume,
+  PbkdfName,
+  PbkdfRequest,
+  SlotPriority,
+} from '../../formats/luks/types.ts';
+import { CommandError } from '../failure.ts';
+import type { LuksOptions } from './option-table.ts';
+import { WRONG_PARAMETERS } from './status.ts';
+import { wrongWords } from './words.ts';
+
+const PBKDFS: readonly PbkdfName[] = ['pbkdf2', 'argon2i', 'argon2id'];
+
+/** Throws CommandError for what does not go together. */
+export function pbkdfRequest(options: LuksOptions): PbkdfRequest {
+  const { pbkdf, hash } = options;
+  const forceIterations = options['pbkdf-force-iterations'];
+  const iterTimeMs = options['iter-time'];
+  const memoryKiB = options['pbkdf-memory'];
+  const parallel = options['pbkdf-parallel'];
+  if (forceIterations !== undefined && iterTimeMs !== undefined) {
+    throw wrongWords('PBKDF forced iterations cannot be combined with iteration time option.');
+  }
+  const name = PBKDFS.find((each) => each === pbkdf);
+  if (pbkdf !== undefined && name === undefined) {
+    throw wrongWords(
+      'Password-based key derivation function (PBKDF) can be only pbkdf2 or argon2i/argon2id.',
+      `got "${pbkdf}"`,
+    );
+  }
+  return {
+    ...(name !== undefined && { name }),
+    ...(hash !== undefined && { hash }),
+    ...(iterTimeMs !== undefined && { iterTimeMs }),
+    ...(forceIterations !== undefined && { forceIterations }),
+    ...(memoryKiB !== undefined && { memoryKiB }),
+    ...(parallel !== undefined && { parallel }),
+  };
+}
+
+/** All but the passphrase. */
+export function slotRequest(
+  options: LuksOptions,
+  slot?: number,
+): Omit<AddKeyRequest, 'passphrase'> {
+  const areaCipher = options['keyslot-cipher'];
+  const areaKeyBits = options['keyslot-key-size'];
+  return {
+    pbkdf: pbkdfRequest(options),
+    ...(slot !== undefined && { slot }),
+    ...(areaCipher !== undefined && { areaCipher }),
+    ...(areaKeyBits !== undefined && {
+      areaKeyBytes: bitsToBytes('keyslot-key-size', areaKeyBits),
+    }),
+  };
+}
+
+export function bitsToBytes(option: string, bits: number): number {
+  if (bits % 8 === 0) return bits / 8;
+  throw wrongWords('Key size must be a multiple of 8 bits', `--${option} says ${bits}`);
+}
+
+const PRIORITIES: readonly SlotPriority[] = ['ignore', 'normal', 'prefer'];
+
+export function priorityOf(word: string): SlotPriority {
+  const priority = PRIORITIES.find((each) => each === word);
+  if (priority !== undefined) return priority;
+  throw wrongWords('Option --priority can be only ignore/normal/prefer.', `got "${word}"`);
+}
+
+/** Throws CommandError for LUKS1: `what` names the feature. */
+export function requireLuks2(volume: LuksVolume, what: string): Luks2Volume {
+  if (volume.version === 2) return volume as Luks2Volume;
+  throw new CommandError(`This operation is supported only for LUKS2 device: ${what}.`, {
+    status: WRONG_PARAMETERS,
+    details: ['devmapper luks convert --type luks2 IMAGE makes it LUKS2'],
+  });
+}
+
+/** A slot's number as an operand. */
+export function slotOperand(word: string): number {
+  if (/^\d{1,3}$/.test(word)) return Number(word);
+  throw wrongWords(`A key slot is a number, got "${word}"`);
+}

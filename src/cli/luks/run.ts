@@ -1,0 +1,54 @@
+/** Runs a line of `devmapper luks`, without commander: options may stand anywhere in it, as cryptsetup has it. */
+
+import { COMMON_OPTIONS, type LuksCommand } from './command.ts';
+import { findLuksCommand } from './commands.ts';
+import { type LuksOptionSpec, OPTIONS, type OptionName } from './option-table.ts';
+import { luksFailure } from './status.ts';
+import { readWords, wrongWords } from './words.ts';
+
+/** `words` are the line without `luks`. Resolves with the exit status; null: help is wanted, for the command of that name. */
+export async function runLuks(
+  words: readonly string[],
+): Promise<number | { helpFor: string | null }> {
+  const { operands, options, given } = readWords(words);
+  const [name, ...rest] = operands;
+  if (name === undefined || name === 'help') return { helpFor: rest[0] ?? null };
+  const entry = findLuksCommand(name);
+  if (entry === undefined) throw unknownCommand(name);
+  const command = await entry.load();
+  if (options.help) return { helpFor: command.name };
+  checkWords(command, rest, given);
+  try {
+    return (await command.run({ operands: rest, options })) ?? 0;
+  } catch (error) {
+    throw luksFailure(error);
+  }
+}
+
+function unknownCommand(name: string) {
+  return wrongWords(`Unknown action "luks ${name}".`, 'devmapper luks --help lists them');
+}
+
+/** Throws CommandError, in cryptsetup's words. */
+function checkWords(
+  command: LuksCommand,
+  operands: readonly string[],
+  given: readonly OptionName[],
+): void {
+  const help = `devmapper luks ${command.name} --help`;
+  const allowed: readonly OptionName[] = [...command.options, ...COMMON_OPTIONS];
+  const foreign = given.find((name) => !allowed.includes(name) && !isIgnored(name));
+  if (foreign !== undefined) {
+    throw wrongWords(`Option --${foreign} is not allowed with ${command.name} action.`, help);
+  }
+  const [fewest, most] = command.operands;
+  if (operands.length >= fewest && operands.length <= most) return;
+  const needed = command.usage.replace(/\s*\[options\].*/s, '');
+  throw wrongWords(`${command.name}: requires ${needed} as arguments`, help);
+}
+
+/** cryptsetup's options that mean nothing here. */
+function isIgnored(name: OptionName): boolean {
+  const spec: LuksOptionSpec = OPTIONS[name];
+  return spec.hidden === true && spec.kind === 'flag';
+}

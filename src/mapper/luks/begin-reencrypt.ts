@@ -1,0 +1,202 @@
+/** How each kind of re-encryption of an image begins. Each answers what `goOn` needs. */
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { DmError } from '../../base/errors.ts';
+import { randomSecret } from '../../crypto/random.ts';
+import { Secret } from '../../crypto/secret.ts';
+import { openFileDisk } from '../../devices/byte-disk.ts';
+import type { AddKeyRequest, FormatRequest } from '../../formats/luks/types.ts';
+import { findDigest } from '../../formats/luks2/digests.ts';
+import { formatLuks2 } from '../../formats/luks2/format.ts';
+import type { Luks2Header } from '../../formats/luks2/header.ts';
+import { readHeader } from '../../formats/luks2/read-header.ts';
+import {
+  beginDecrypt,
+  beginDecryptShifted,
+  beginEncrypt,
+  beginReencrypt,
+  placeHeader,
+} from '../../formats/luks2/reencrypt/reencrypt.ts';
+import type { ReencryptTuning } from '../../formats/luks2/reencrypt/types.ts';
+import { openLuks2 } from '../../formats/luks2/volume.ts';
+import { makeHeaderFile } from './format.ts';
+import { backUpHeader } from './header-backup.ts';
+import { KeyPair, ReencryptImage } from './reencrypt.ts';
+
+/** Begun: the keys are the caller's to wipe, the image to close. */
+export interface Begun {
+  image: ReencryptImage;
+  header: Luks2Header;
+  keys: KeyPair;
+}
+
+export interface EncryptRequest extends ReencryptTuning {
+  format: Omit<FormatRequest, 'volumeKey' | 'detached' | 'dataSizeBytes' | 'dataOffsetBytes'>;
+  /** A detached header; without it `reduceBytes` makes room for one in front. */
+  header?: string;
+  reduceBytes?: number;
+}
+
+const DEFAULT_CIPHER = 'aes-xts-plain64';
+
+/** cryptsetup's default: two keys of 32 bytes for xts. */
+export function defaultKeyBytes(cipher = DEFAULT_CIPHER): number {
+  return /-xts-/.test(cipher) ? 64 : 32;
+}
+
+/** Makes a header; nothing of the data is encrypted yet. */
+export async function beginEncryption(path: string, request: EncryptRequest): Promise<Begun> {
+  const { header: headerPath, reduceBytes } = request;
+  if (headerPath !== undefined) return await encryptDetached(path, headerPath, request);
+  if (reduceBytes !== undefined) return await encryptShifted(path, reduceBytes, request);
+  const words = 'Encryption without detached header (--header) is not possible';
+  throw new DmError(
+    'EINVAL',
+    `${words} without data device size reduction (--reduce-device-size).`,
+  );
+}
+
+async function encryptDetached(
+  path: string,
+  headerPath: string,
+  { format, header: _, reduceBytes: __, ...tuning }: EncryptRequest,
+): Promise<Begun> {
+  makeHeaderFile(headerPath, format);
+  const image = await ReencryptImage.open(path, { header: headerPath });
+  const volumeKey = randomSecret(format.keyBytes ?? defaultKeyBytes(format.cipher));
+  try {
+    const { disks } = image;
+    await formatLuks2(disks.header, formatRequest(format, volumeKey, disks.data.sizeBytes, 0));
+    const header = await beginEncrypt(disks, await image.readHeader(), { volumeKey, ...tuning });
+    return { image, header, keys: new KeyPair({ old: null, new: volumeKey }) };
+  } catch (error) {
+    volumeKey.wipe();
+    await image[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function formatRequest(
+  format: EncryptRequest['format'],
+  volumeKey: Secret,
+  dataSizeBytes: number,
+  dataOffsetBytes: number,
+): FormatRequest {
+  return { ...format, volumeKey, detached: true, dataSizeBytes, dataOffsetBytes };
+}
+
+/** The header is made in a file beside the image and moves in front when the data have made room; until then that file is the only one. */
+async function encryptShifted(
+  path: string,
+  reduceBytes: number,
+  { format, header: _, reduceBytes: __, ...tuning }: EncryptRequest,
+): Promise<Begun> {
+  const temporary = `${path}.luks2-header`;
+  makeHeaderFile(temporary, format, { mustBeNew: true });
+  const image = await ReencryptImage.open(path);
+  const volumeKey = randomSecret(format.keyBytes ?? defaultKeyBytes(format.cipher));
+  let isBegun = false;
+  try {
+    const { data } = image.disks;
+    await using file = await openFileDisk(temporary, { readOnly: false, lock: 'image' });
+    const request = formatRequest(format, volumeKey, data.sizeBytes, reduceBytes / 2);
+    await formatLuks2(file, request);
+    const disks = { header: file, data };
+    const plain = await readHeader(file);
+    const begun = await beginEncrypt(disks, plain, { volumeKey, reduceBytes, ...tuning });
+    isBegun = true;
+    await placeHeader(file, data, begun);
+    rmSync(temporary);
+    const header = await image.readHeader();
+    return { image, header, keys: new KeyPair({ old: null, new: volumeKey }) };
+  } catch (error) {
+    volumeKey.wipe();
+    await image[Symbol.asyncDispose]();
+    if (!isBegun) rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+export interface DecryptRequest extends ReencryptTuning {
+  /** The detached header, or, for a volume with its header in front, the file it is exported to. */
+  header: string;
+  /** The header lies in front now. */
+  isInFront: boolean;
+}
+
+/** `unlock`: the volume key, for the header that it is given. */
+export async function beginDecryption(
+  path: string,
+  { header: headerPath, isInFront, ...tuning }: DecryptRequest,
+  unlock: (header: string) => Promise<Secret>,
+): Promise<Begun> {
+  if (isInFront) await exportHeader(path, headerPath);
+  const volumeKey = await unlock(headerPath);
+  const image = await ReencryptImage.open(path, { header: headerPath });
+  try {
+    const begin = isInFront ? beginDecryptShifted : beginDecrypt;
+    const header = await begin(image.disks, await image.readHeader(), { volumeKey, ...tuning });
+    return { image, header, keys: new KeyPair({ old: volumeKey, new: null }) };
+  } catch (error) {
+    volumeKey.wipe();
+    await image[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Whole or not at all: until the data are decrypted this file is the only header. */
+async function exportHeader(path: string, headerPath: string): Promise<void> {
+  await using data = await openFileDisk(path, { readOnly: true });
+  const bytes = await backUpHeader(data);
+  const temporary = `${headerPath}.partial`;
+  const fd = openSync(temporary, 'wx', 0o600);
+  try {
+    writeSync(fd, bytes);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, headerPath);
+}
+
+export interface ChangeRequest extends ReencryptTuning {
+  header?: string;
+  /** The volume key stays. */
+  keepKey?: boolean;
+  cipher?: string;
+  sectorBytes?: number;
+  /** Of the new volume key; default: as the old one. */
+  keyBytes?: number;
+  /** What opens the new one: slots that are made for it. At least one, unless `keepKey`. */
+  keys: readonly AddKeyRequest[];
+}
+
+/** `oldKey` stays the caller's. */
+export async function beginChange(
+  path: string,
+  oldKey: Secret,
+  { header: headerPath, keepKey = false, keys: requests, keyBytes, ...change }: ChangeRequest,
+): Promise<Begun> {
+  const image = await ReencryptImage.open(path, {
+    ...(headerPath !== undefined && { header: headerPath }),
+  });
+  const old = Secret.from(oldKey.bytes);
+  const newKey = keepKey ? Secret.from(oldKey.bytes) : randomSecret(keyBytes ?? oldKey.lengthBytes);
+  const pair = new KeyPair({ old, new: newKey });
+  try {
+    if (!keepKey) {
+      const volume = await openLuks2(image.disks.header);
+      for (const request of requests) await volume.addUnboundKey(newKey, request);
+    }
+    const prepared = await image.readHeader();
+    const newDigest = await findDigest(prepared.metadata, newKey);
+    if (newDigest === null) throw new DmError('EINVAL', 'Cannot re-encrypt: no key slot was made');
+    const begin = { oldKey: old, newKey, newDigest, ...change };
+    const header = await beginReencrypt(image.disks, prepared, begin);
+    return { image, header, keys: pair };
+  } catch (error) {
+    pair[Symbol.dispose]();
+    await image[Symbol.asyncDispose]();
+    throw error;
+  }
+}
