@@ -6,7 +6,7 @@ import type { CipherType } from './cipher/block-cipher.ts';
 import { findCipherType } from './cipher/index.ts';
 import { type CipherEngine, type CipherPath, cipherEngine } from './cipher-engine.ts';
 import type { CipherSpec } from './cipher-spec.ts';
-import { withEssiv } from './iv/essiv.ts';
+import { checkEssivHash, withEssiv } from './iv/essiv.ts';
 import { findIvType } from './iv/index.ts';
 import type { IvGenerator, IvType } from './iv/iv-generator.ts';
 import type { ModeType } from './mode/chain-mode.ts';
@@ -23,6 +23,7 @@ export function createSectorCipher(options: SectorCipherOptions, path?: CipherPa
   const extraBytes = ivType?.extraKeyBytes?.(key.byteLength, spec.keyCount, cipher.blockBytes) ?? 0;
   const keys = divideKey(spec, mode, cipher, key.subarray(0, key.byteLength - extraBytes));
   const extraKey = key.subarray(key.byteLength - extraBytes);
+  if (mode.hasIv) for (const hash of essivHashesOf(spec)) checkEssivHash(hash, cipher);
   const engine = cipherEngine(path);
   const firstKey = keys[0]!;
   const parts = keys.map((part) =>
@@ -61,6 +62,12 @@ function ivTypeOf(spec: CipherSpec): IvType {
   const name = spec.ivMode === 'essiv' ? 'plain64' : (spec.ivMode ?? 'null');
   const type = findIvType(name);
   if (type) return type;
+  if (name === 'random') {
+    throw new DmError(
+      'EINVAL',
+      `Cannot use the cipher "${spec.text}": Integrity profile not supported., random IVs need a device that stores them`,
+    );
+  }
   throw new DmError(
     'EINVAL',
     `Cannot use the cipher "${spec.text}": Invalid IV mode, there is no "${name}"`,
@@ -128,6 +135,12 @@ function createIv(type: IvType, options: SectorCipherOptions, context: PartConte
     createMode: () => mode.create(cipher, firstKey, engine),
     wrapInTemplates: (inner) => wrap(inner, spec.essivHashes, firstKey),
   });
-  const ownHash = spec.ivMode === 'essiv' && spec.ivOptions !== null ? [spec.ivOptions] : [];
-  return wrap(iv, [...ownHash, ...spec.essivHashes], key);
+  return wrap(iv, essivHashesOf(spec), key);
+}
+
+/** Outermost first. */
+function essivHashesOf(spec: CipherSpec): readonly string[] {
+  return spec.ivMode === 'essiv' && spec.ivOptions !== null
+    ? [spec.ivOptions, ...spec.essivHashes]
+    : spec.essivHashes;
 }

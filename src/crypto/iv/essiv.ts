@@ -3,13 +3,14 @@
  * `essiv(cbc(aes),sha256)`, and `-essiv:sha256` stands for that with plain64.
  */
 
-import { createHash, getHashes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { DmError } from '../../base/errors.ts';
+import type { CipherType } from '../cipher/block-cipher.ts';
 import type { IvContext, IvGenerator } from './iv-generator.ts';
 
 type EssivContext = Pick<IvContext, 'cipher' | 'engine' | 'ivBytes'>;
 
-/** `inner` makes the IV that is encrypted; it belongs to the result. */
+/** `inner` makes the IV that is encrypted; it belongs to the result. `checkEssivHash` has passed. */
 export function withEssiv(
   inner: IvGenerator,
   hash: string,
@@ -18,44 +19,31 @@ export function withEssiv(
 ): IvGenerator {
   const { cipher, engine, ivBytes } = context;
   const salt = hashOf(hash, key);
-  try {
-    checkSaltLength(salt.byteLength, hash, context);
-    const blocks = cipher.create(salt, engine);
-    return {
-      prepare(run) {
-        inner.prepare(run);
-        blocks.encrypt(run.ivsAt, run.sectorCount * ivBytes);
-      },
-      finish: (run) => inner.finish?.(run),
-      close() {
-        inner.close();
-        blocks.close();
-      },
-    };
-  } finally {
-    salt.fill(0);
-  }
+  const blocks = cipher.create(salt, engine);
+  salt.fill(0);
+  return {
+    prepare(run) {
+      inner.prepare(run);
+      blocks.encrypt(run.ivsAt, run.sectorCount * ivBytes);
+    },
+    finish: (run) => inner.finish?.(run),
+    close() {
+      inner.close();
+      blocks.close();
+    },
+  };
 }
 
-/** Where the kernel's name is not OpenSSL's. */
-const opensslNames: Readonly<Record<string, string>> = { rmd160: 'ripemd160' };
-
-function hashOf(hash: string, key: Uint8Array): Uint8Array {
-  const name = opensslNames[hash] ?? hash;
-  const isKernelName = hash === hash.toLowerCase() && !(hash in kernelNames);
-  if (!isKernelName || !getHashes().includes(name)) {
+/** Refuses, before any key is expanded, a hash that is not here or whose digest is no key of the cipher. */
+export function checkEssivHash(hash: string, cipher: CipherType): void {
+  if (!opensslNames.has(hash)) {
+    const names = [...opensslNames.keys()].join(', ');
     throw new DmError(
       'ENOENT',
-      `Cannot use essiv with the hash "${hash}": Error allocating crypto tfm, no such hash here, expected sha256 or another of OpenSSL's`,
+      `Cannot use essiv with the hash "${hash}": Error allocating crypto tfm, expected one of ${names}`,
     );
   }
-  return createHash(name).update(key).digest();
-}
-
-/** OpenSSL's names that are not the kernel's. */
-const kernelNames = Object.fromEntries(Object.entries(opensslNames).map(([a, b]) => [b, a]));
-
-function checkSaltLength(saltBytes: number, hash: string, { cipher }: EssivContext): void {
+  const saltBytes = hashOf(hash, new Uint8Array()).byteLength;
   const lengths = cipher.keyLengthsBytes;
   if (lengths.includes(saltBytes)) return;
   const between = saltBytes > Math.min(...lengths) && saltBytes < Math.max(...lengths);
@@ -65,4 +53,24 @@ function checkSaltLength(saltBytes: number, hash: string, { cipher }: EssivConte
     `Cannot use essiv with ${hash} and ${cipher.name}: ${words}, the hash has ${saltBytes} bytes, ` +
       `the cipher takes keys of ${lengths.join(', ')}`,
   );
+}
+
+/** OpenSSL's names of the kernel's hashes. */
+const opensslNames: ReadonlyMap<string, string> = new Map([
+  ['md5', 'md5'],
+  ['rmd160', 'ripemd160'],
+  ['sha1', 'sha1'],
+  ['sha224', 'sha224'],
+  ['sha256', 'sha256'],
+  ['sha384', 'sha384'],
+  ['sha512', 'sha512'],
+  ['sha3-224', 'sha3-224'],
+  ['sha3-256', 'sha3-256'],
+  ['sha3-384', 'sha3-384'],
+  ['sha3-512', 'sha3-512'],
+  ['sm3', 'sm3'],
+]);
+
+function hashOf(hash: string, key: Uint8Array): Uint8Array {
+  return createHash(opensslNames.get(hash)!).update(key).digest();
 }

@@ -3,14 +3,16 @@
  * IV, tweak or column entry is one block. In WASM SIMD, or in plain JS where there is no WASM.
  */
 
-import { createJsKernels } from './block-kernels-js.ts';
+import { JsKernels } from './block-kernels-js.ts';
 import type { CipherMemory } from './cipher-memory.ts';
 import { loadKernel } from './load-kernel.ts';
 import { modesWasm } from './modes-wasm.ts';
 
 export interface BlockKernels {
-  /** xts: XORs its tweak into every 16-byte block; `tweaksAt` has the first of each sector, which stays. */
-  xorTweaks(dataAt: number, tweaksAt: number, blocksPerSector: number, sectorCount: number): void;
+  /** xts: from the first tweak of each sector those of its pieces of 32 blocks, in place: long chains become short ones. */
+  spreadTweaks(tweaksAt: number, pieceCount: number, sectorCount: number): void;
+  /** xts: XORs its tweak into every 16-byte block; `tweaksAt` has the first of each piece, which stays. */
+  xorTweaks(dataAt: number, tweaksAt: number, blocksPerPiece: number, pieceCount: number): void;
   /** target ^= source; `lengthBytes` is a multiple of 16. */
   xor(targetAt: number, sourceAt: number, lengthBytes: number): void;
   /** cbc decryption: XORs into every block the ciphertext block before it, or the sector's IV. `blockBytes` is 8 or 16. */
@@ -46,5 +48,5 @@ export interface BlockKernels {
 
 export function createBlockKernels(memory: CipherMemory, withWasm: boolean): BlockKernels {
   if (withWasm && memory.wasm !== null) return loadKernel<BlockKernels>(modesWasm, memory);
-  return createJsKernels(memory);
+  return new JsKernels(memory);
 }

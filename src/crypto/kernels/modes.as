@@ -13,37 +13,53 @@ function doubled(tweak: v128): v128 {
   return v128.xor(i64x2.add(tweak, tweak), carries);
 }
 
+export function spreadTweaks(tweaksAt: usize, pieceCount: i32, sectorCount: i32): void {
+  for (let sector = sectorCount - 1; sector >= 0; sector--) {
+    let low = load<u64>(tweaksAt + (sector << 4));
+    let high = load<u64>(tweaksAt + (sector << 4), 8);
+    let at = tweaksAt + ((sector * pieceCount) << 4);
+    for (const end = at + (pieceCount << 4); at < end; at += 16) {
+      store<u64>(at, low);
+      store<u64>(at, high, 8);
+      // Times x^32, in GF(2^128): what falls out of the high half comes back times x^7 + x^2 + x + 1.
+      const out = high >> 32;
+      high = (high << 32) | (low >> 32);
+      low = (low << 32) ^ out ^ (out << 1) ^ (out << 2) ^ (out << 7);
+    }
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function xorInto(at: usize, value: v128): void {
   v128.store(at, v128.xor(v128.load(at), value));
 }
 
-/** Doubling waits for the doubling before: four sectors at a time keep the processor busy meanwhile. */
-export function xorTweaks(dataAt: usize, tweaksAt: usize, blocksPerSector: i32, sectorCount: i32): void {
-  const sectorBytes = blocksPerSector << 4;
-  let sector = 0;
-  for (; sector + 4 <= sectorCount; sector += 4) {
+/** Doubling waits for the doubling before: four pieces at a time keep the processor busy meanwhile. */
+export function xorTweaks(dataAt: usize, tweaksAt: usize, blocksPerPiece: i32, pieceCount: i32): void {
+  const pieceBytes = blocksPerPiece << 4;
+  let piece = 0;
+  for (; piece + 4 <= pieceCount; piece += 4) {
     let a = v128.load(tweaksAt);
     let b = v128.load(tweaksAt, 16);
     let c = v128.load(tweaksAt, 32);
     let d = v128.load(tweaksAt, 48);
-    for (const end = dataAt + sectorBytes; dataAt < end; dataAt += 16) {
+    for (const end = dataAt + pieceBytes; dataAt < end; dataAt += 16) {
       xorInto(dataAt, a);
-      xorInto(dataAt + sectorBytes, b);
-      xorInto(dataAt + 2 * sectorBytes, c);
-      xorInto(dataAt + 3 * sectorBytes, d);
+      xorInto(dataAt + pieceBytes, b);
+      xorInto(dataAt + 2 * pieceBytes, c);
+      xorInto(dataAt + 3 * pieceBytes, d);
       a = doubled(a);
       b = doubled(b);
       c = doubled(c);
       d = doubled(d);
     }
-    dataAt += 3 * sectorBytes;
+    dataAt += 3 * pieceBytes;
     tweaksAt += 64;
   }
-  for (; sector < sectorCount; sector++) {
+  for (; piece < pieceCount; piece++) {
     let tweak = v128.load(tweaksAt);
-    for (const end = dataAt + sectorBytes; dataAt < end; dataAt += 16) {
+    for (const end = dataAt + pieceBytes; dataAt < end; dataAt += 16) {
       xorInto(dataAt, tweak);
       tweak = doubled(tweak);
     }
