@@ -36,6 +36,9 @@ export type JsonValue =
   | JsonRecord
   | JsonMap;
 
+/** Blank, tab, line feed, carriage return. */
+const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+
 const NUMERIC_NAME = /^\d+$/;
 
 export interface ParsedJson {
@@ -99,11 +102,12 @@ class JsonReader {
   }
 
   #string(): string {
-    const token = this.#match(/"(?:[^"\\]|\\.)*"/uy);
+    const start = this.offset;
+    const token = this.#match(/"[^"\\]*(?:\\.[^"\\]*)*"/uy);
     try {
-      // Escapes and control characters are judged by the same rules as ours.
-      return JSON.parse(token ?? '') as string;
+      return JSON.parse(token ?? '') as string; // escapes and control characters by the same rules as ours
     } catch {
+      this.offset = start;
       throw this.#problem('a string');
     }
   }
@@ -136,7 +140,7 @@ class JsonReader {
   }
 
   #skipSpace(): void {
-    while (/[ \t\r\n]/.test(this.#text[this.offset] ?? '')) this.offset += 1;
+    while (BLANKS.has(this.#text.charCodeAt(this.offset))) this.offset += 1;
   }
 
   #problem(expected: string): FormatError {
