@@ -94,6 +94,10 @@ async function main(options: Options): Promise<boolean> {
       const { runControl } = await import('./control.ts');
       return await runControl({ ...options, folder });
     }
+    if (options.mode === 'luks') {
+      const { runLuks } = await import('./luks.ts');
+      return await runLuks({ ...options, folder });
+    }
     return await compareServers(options, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -10,6 +10,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'qemu-nbd': 'qemu-utils',
   fusermount3: 'fuse3',
   cmp: 'diffutils',
+  cryptsetup: 'cryptsetup-bin',
 };
 
 /** Throws with the command that installs what is missing (Debian's package names). */
