@@ -2,11 +2,13 @@
 
 import { DmError, FormatError } from '../../base/errors.ts';
 import type { ByteDisk } from '../byte-disk.ts';
+import { formatLuks1 } from '../luks1/format.ts';
 import { LUKS_MAGIC } from '../luks1/header.ts';
 import { openLuks1 } from '../luks1/volume.ts';
+import { formatLuks2 } from '../luks2/format.ts';
 import { looksLikeLuks2 } from '../luks2/read-header.ts';
 import { openLuks2 } from '../luks2/volume.ts';
-import type { LuksVolume } from './types.ts';
+import type { FormatRequest, LuksVolume } from './types.ts';
 
 export type LuksProbe =
   | { readonly kind: 'luks'; readonly version: 1 | 2 }
@@ -67,4 +69,13 @@ export async function openLuks(
 
 function openVersion(disk: ByteDisk, version: 1 | 2): Promise<LuksVolume> {
   return version === 1 ? openLuks1(disk) : openLuks2(disk);
+}
+
+/** Everything that was there is lost. */
+export function formatLuks(
+  disk: ByteDisk,
+  version: 1 | 2,
+  request: FormatRequest,
+): Promise<LuksVolume> {
+  return version === 1 ? formatLuks1(disk, request) : formatLuks2(disk, request);
 }
