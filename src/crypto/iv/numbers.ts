@@ -6,23 +6,32 @@ import type { IvContext, IvGenerator, IvType, SectorRun } from './iv-generator.t
 /** Writes one IV: `words` and `view` are of the scratch; the IV is zeroed already. */
 type Write = (engine: CipherEngine, at: number, low: number, high: number) => void;
 
+/** Calls with each sector's index in the run and the two halves of its IV's number. */
+export function forEachSector(
+  run: SectorRun,
+  action: (sector: number, low: number, high: number) => void,
+): void {
+  const { sectorCount, numberStep } = run;
+  let low = run.numberLow;
+  let high = run.numberHigh;
+  for (let sector = 0; sector < sectorCount; sector += 1) {
+    action(sector, low, high);
+    low += numberStep;
+    if (low > 0xffff_ffff) {
+      low -= 0x1_0000_0000;
+      high = (high + 1) >>> 0;
+    }
+  }
+}
+
 /** A generator that writes each IV by itself from its 64-bit number. */
 export function fromNumbers(engine: CipherEngine, write: Write): IvGenerator {
   const { words } = engine.memory;
   return {
     prepare(run: SectorRun) {
-      const { ivsAt, ivBytes, sectorCount, numberStep } = run;
+      const { ivsAt, ivBytes, sectorCount } = run;
       words.fill(0, ivsAt >> 2, (ivsAt + sectorCount * ivBytes) >> 2);
-      let low = run.numberLow;
-      let high = run.numberHigh;
-      for (let sector = 0; sector < sectorCount; sector += 1) {
-        write(engine, ivsAt + sector * ivBytes, low, high);
-        low += numberStep;
-        if (low > 0xffff_ffff) {
-          low -= 0x1_0000_0000;
-          high = (high + 1) >>> 0;
-        }
-      }
+      forEachSector(run, (sector, low, high) => write(engine, ivsAt + sector * ivBytes, low, high));
     },
     close: () => undefined,
   };
