@@ -316,7 +316,7 @@ function addSlot(header: Luks2Header, disk: DataDisk, slot: NewSlot): void {
   if (slot.type === 'datashift' && slot.tuning.resilience)
     throw cannotApply(slot.tuning.resilience);
   const gap = largestGap(header);
-  const lengthBytes = type === 'datashift' ? AREA_OF_DATASHIFT_BYTES : gap.lengthBytes;
+  const lengthBytes = type === 'datashift' ? AREA_OF_DATASHIFT_BYTES : gap.sizeBytes;
   const place = { offset: String(gap.offsetBytes), size: String(lengthBytes) };
   const area: Luks2ReencryptArea = { ...place, type, ...checksumOf(metadata, disk, type, slot) };
   if (slot.shiftBytes) area.shift_size = String(slot.shiftBytes);

@@ -10,22 +10,17 @@
 import { DmError } from '../../../base/errors.ts';
 import type { ByteDisk } from '../../../core/byte-disk.ts';
 import { randomBytes } from '../../../crypto/random.ts';
-import type { Luks2Header } from '../header.ts';
+import { type Luks2Header, wholeHeaderBytes } from '../header.ts';
 import type { JsonValue } from '../json-text.ts';
 import { TOKENS_MAX } from '../limits.ts';
 import { copyMetadata, type Luks2Metadata } from '../metadata.ts';
 import { writeHeader } from '../write-header.ts';
 import { setFinished } from './segments.ts';
 import { bytesOf, malformed, type ReencryptState } from './state.ts';
+import { type Extent, pendingWipe, WIPE_TOKEN } from './status.ts';
 import type { ReencryptDisks } from './types.ts';
 
-const WIPE_TOKEN = 'devmapper-wipe';
 const WIPE_BYTES = 1024 * 1024;
-
-interface Extent {
-  offsetBytes: number;
-  lengthBytes: number;
-}
 
 /** All ranges are new, and durable. Answers the header of a volume in no re-encryption. */
 export async function finish(
@@ -42,6 +37,11 @@ export async function finish(
     await wipe(disks.data, tail);
   }
   const isStaged = mode === 'encrypt' && moved !== null;
+  if (isStaged && disks.header === disks.data) {
+    // Between the header and the data plain text may stand still.
+    const offsetBytes = wholeHeaderBytes(header);
+    await wipe(disks.data, { offsetBytes, lengthBytes: state.new.offsetBytes - offsetBytes });
+  }
   const freed = setFinished(metadata, state, isStaged ? totalBytes : null);
   if (isStaged) addWipeToken(metadata, moved);
   let next = await writeHeader(disks.header, withRoom({ ...header, metadata }, state));
@@ -65,29 +65,6 @@ export async function finishWipe(disks: ReencryptDisks, header: Luks2Header): Pr
   for (const each of metadata.segments.values()) each.size = 'dynamic';
   return writeHeader(disks.header, { ...header, metadata });
 }
-
-interface PendingWipe {
-  token: number;
-  extent: Extent;
-  segment: { offset: string; size: string };
-}
-
-/** What a crash left to be overwritten; null for a volume whose segment reaches to the end, whatever a token says. */
-export function pendingWipe(metadata: Luks2Metadata): PendingWipe | null {
-  const [segment, ...more] = metadata.segments.values();
-  if (!segment || more.length > 0 || segment.size === 'dynamic') return null;
-  for (const [number, token] of metadata.tokens) {
-    if (token.get('type') !== WIPE_TOKEN) continue;
-    const extent = {
-      offsetBytes: bytesOf(textOf(token.get('offset')), 'offset'),
-      lengthBytes: bytesOf(textOf(token.get('size')), 'size'),
-    };
-    return { token: number, extent, segment };
-  }
-  return null;
-}
-
-const textOf = (value: JsonValue | undefined) => (typeof value === 'string' ? value : '');
 
 function addWipeToken(metadata: Luks2Metadata, extent: Extent): void {
   let number = 0;

@@ -6,7 +6,7 @@
 import { DmError } from '../../../base/errors.ts';
 import type { MappedSegment } from '../../luks/types.ts';
 import type { Luks2Metadata } from '../metadata.ts';
-import { diskOffsetOf, readState, SECTOR_BYTES, volumeBytes } from './state.ts';
+import { diskOffsetOf, readState, requirementVersion, SECTOR_BYTES, volumeBytes } from './state.ts';
 
 /** Throws DmError EBUSY while a hot zone waits for recovery. */
 export function reencryptSegments(metadata: Luks2Metadata, dataBytes: number): MappedSegment[] {
@@ -38,6 +38,14 @@ export function reencryptDigests(metadata: Luks2Metadata): {
   old: number | null;
   new: number | null;
 } {
+  if (requirementVersion(metadata) === null) return { old: null, new: null };
   const state = readState(metadata);
   return { old: state.old.digest, new: state.new.digest };
+}
+
+/** Where in the volume the hot zone begins that waits for recovery; null: none does. */
+export function interruptedAt(metadata: Luks2Metadata): number | null {
+  if (requirementVersion(metadata) === null) return null;
+  const hot = readState(metadata).ranges.find((range) => range.kind === 'hot');
+  return hot?.logicalBytes ?? null;
 }

@@ -7,7 +7,7 @@ import { type Luks2Header, wholeHeaderBytes } from '../header.ts';
 import { copyMetadata, type Luks2Metadata } from '../metadata.ts';
 import { writeHeader } from '../write-header.ts';
 import { alignmentOf } from './begin.ts';
-import { finish, finishWipe, pendingWipe } from './finish.ts';
+import { finish, finishWipe } from './finish.ts';
 import { HotZone, type ZoneParts } from './hot-zone.ts';
 import { setRanges } from './segments.ts';
 import { type OpenSide, openSide } from './side-cipher.ts';
@@ -18,9 +18,10 @@ import {
   type ReencryptState,
   readState,
   reencryptSlot,
-  reencryptStatus,
+  requirementVersion,
   volumeBytes,
 } from './state.ts';
+import { reencryptStatus } from './status.ts';
 import { interruptedStep, nextStep, rangesWith, type Step, type VolumeSize } from './step.ts';
 import type { ReencryptDisks, ReencryptKeys, RunOptions, RunResult } from './types.ts';
 import { checkVouched, vouch } from './vouch.ts';
@@ -42,7 +43,7 @@ export async function runReencrypt(
   options: RunOptions = {},
 ): Promise<{ result: RunResult; header: Luks2Header }> {
   const { disks } = context;
-  if (pendingWipe(context.header.metadata)) {
+  if (reencryptStatus(context.header.metadata) === 'finishing') {
     return { result: 'finished', header: await finishWipe(disks, context.header) };
   }
   demandReencryption(context.header.metadata);
@@ -124,13 +125,13 @@ class Run implements Disposable {
     const volume = sizeOf(state, disks.data.sizeBytes, options.deviceBytes);
     const { hash } = state.protection;
     const open = context.openSide ?? openSide;
-    const old = await open(state.old, keys.old);
+    const old = open(state.old, keys.old);
     const parts: ZoneParts = {
       disks,
       state,
       hash: hash === null ? null : await loadHash(hash),
       old,
-      new: await open(state.new, keys.new),
+      new: open(state.new, keys.new),
     };
     return new Run(header, parts, volume, options.hotzoneBytes);
   }
@@ -199,7 +200,7 @@ class Run implements Disposable {
   }
 
   get #isFinished(): boolean {
-    return reencryptStatus(this.header.metadata) === 'none';
+    return requirementVersion(this.header.metadata) === null;
   }
 
   /** The header's state with the ranges as they are now, which `none` does not write at once. */

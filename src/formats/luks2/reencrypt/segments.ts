@@ -1,5 +1,6 @@
 /** From ranges back to metadata: regular segments, the backups behind them, and which digest each has. Pure. */
 
+import { dropUnusedDigests } from '../digests.ts';
 import type { Luks2Metadata, Luks2Segment } from '../metadata.ts';
 import { setRequirements } from '../requirements.ts';
 import {
@@ -90,11 +91,10 @@ function digestsOf(state: ReencryptState, { kind }: Range): number[] {
   return sides.flatMap(({ digest }) => (digest === null ? [] : [digest]));
 }
 
-/** What stands in the header when all is done. */
-export interface Finished {
-  metadata: Luks2Metadata;
-  /** Areas in the header that no key slot has any more: to be overwritten. */
-  freedAreas: { offsetBytes: number; lengthBytes: number }[];
+/** An area in the header that no key slot has any more: to be overwritten. */
+interface FreedArea {
+  offsetBytes: number;
+  lengthBytes: number;
 }
 
 /** Turns the metadata into those of a volume that was never re-encrypted: the final segment, none of the old key slots. */
@@ -102,7 +102,7 @@ export function setFinished(
   metadata: Luks2Metadata,
   state: ReencryptState,
   sizeBytes: number | null,
-): Finished['freedAreas'] {
+): FreedArea[] {
   const { old, new: next } = state;
   const final = sideSegment(next, {
     offsetBytes: next.offsetBytes,
@@ -125,7 +125,7 @@ export function setFinished(
   return freed;
 }
 
-function areaOf(metadata: Luks2Metadata, slot: number): Finished['freedAreas'] {
+function areaOf(metadata: Luks2Metadata, slot: number): FreedArea[] {
   const area = metadata.keyslots.get(slot)?.area;
   return area ? [{ offsetBytes: Number(area.offset), lengthBytes: Number(area.size) }] : [];
 }
@@ -138,13 +138,5 @@ function dropSlot(metadata: Luks2Metadata, slot: number): void {
   for (const token of metadata.tokens.values()) {
     const keyslots = token.get('keyslots');
     if (Array.isArray(keyslots)) token.set('keyslots', others(keyslots as string[]));
-  }
-}
-
-function dropUnusedDigests(metadata: Luks2Metadata): void {
-  for (const [number, digest] of metadata.digests) {
-    if (digest.keyslots.length === 0 && digest.segments.length === 0) {
-      metadata.digests.delete(number);
-    }
   }
 }

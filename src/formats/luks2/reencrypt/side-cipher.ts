@@ -12,7 +12,7 @@ export interface SideCipher extends Disposable {
 }
 
 /** For tests, which have a quicker one. */
-export type OpenSide = (side: Side, key: Secret | null) => Promise<SideCipher>;
+export type OpenSide = (side: Side, key: Secret | null) => SideCipher;
 
 const plainSide: SideCipher = {
   decrypt: () => undefined,
@@ -21,10 +21,10 @@ const plainSide: SideCipher = {
 };
 
 /** The caller disposes it, which wipes its key schedules. */
-export async function openSide(side: Side, key: Secret | null): Promise<SideCipher> {
+export function openSide(side: Side, key: Secret | null): SideCipher {
   if (side.cipher === null || side.cipher.startsWith('cipher_null')) return plainSide;
   if (key === null) throw malformed('digests', 'a volume key', 'none');
-  const cipher = await createSectorCipher({
+  const cipher = createSectorCipher({
     spec: parseCipherSpec(side.cipher),
     key: key.bytes,
     sectorBytes: side.sectorBytes,

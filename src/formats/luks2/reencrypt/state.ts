@@ -14,7 +14,7 @@ import {
   type Luks2ReencryptKeyslot,
   type Luks2Segment,
 } from '../metadata.ts';
-import type { ReencryptDirection, ReencryptMode, ReencryptStatus, Resilience } from './types.ts';
+import type { ReencryptDirection, ReencryptMode, Resilience } from './types.ts';
 
 export const SECTOR_BYTES = 512;
 export const HOT_FLAG = 'in-reencryption';
@@ -64,13 +64,6 @@ export interface ReencryptState {
   /** The beginning of the volume, which lies elsewhere until it is re-encrypted, last of all. */
   moved: { offsetBytes: number; lengthBytes: number } | null;
   ranges: Range[];
-}
-
-/** `none` also for requirements that are unknown here, which others refuse. */
-export function reencryptStatus(metadata: Luks2Metadata): ReencryptStatus {
-  if (requirementVersion(metadata) === null) return 'none';
-  for (const segment of metadata.segments.values()) if (isHot(segment)) return 'crashed';
-  return 'clean';
 }
 
 /** 1 for the form without a version. */

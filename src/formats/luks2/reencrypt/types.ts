@@ -89,5 +89,8 @@ export interface RunOptions extends ReencryptTuning {
 
 export type RunResult = 'finished' | 'interrupted';
 
-/** For `dump` and for those who open a volume: `crashed` needs recovery of a hot zone before anything reads it. */
-export type ReencryptStatus = 'none' | 'clean' | 'crashed';
+/**
+ * For `dump` and for those who open a volume: `crashed` needs recovery of a hot zone before anything reads it; `finishing` may be opened like `none`, and is
+ * resumed to overwrite what is left of the plain text.
+ */
+export type ReencryptStatus = 'none' | 'clean' | 'crashed' | 'finishing';
