@@ -1,7 +1,8 @@
 /** `devmapper luks add-key`. */
 
 import { Secret } from '../../crypto/secret.ts';
-import type { AddKeyRequest, LuksVolume } from '../../formats/luks/types.ts';
+import type { AddKeyRequest } from '../../formats/luks/types.ts';
+import type { LuksImage } from '../../mapper/luks/image.ts';
 import {
   type LuksCommand,
   type LuksInvocation,
@@ -57,9 +58,10 @@ export const addKeyCommand: LuksCommand = {
 
 async function addKey({ operands, options }: LuksInvocation): Promise<void> {
   const [path = '', newKeyFile] = operands;
-  await withImage(path, options, 'header', async ({ volume }) => {
+  await withImage(path, options, 'header', async (image) => {
+    const { volume } = image;
     const slot = newSlot(options);
-    if (options.unbound) return await addUnbound(volume, options, { slot, newKeyFile });
+    if (options.unbound) return await addUnbound(image, options, { slot, newKeyFile });
     const unlocked = await unlock(volume, {
       prompt: 'Enter any existing passphrase',
       options,
@@ -96,15 +98,18 @@ function readNew(options: LuksOptions, newKeyFile: string | undefined): Promise<
 const USUAL_UNBOUND_BYTES = 32;
 
 async function addUnbound(
-  volume: LuksVolume,
+  image: LuksImage,
   options: LuksOptions,
   { slot, newKeyFile }: { slot: number | undefined; newKeyFile: string | undefined },
 ): Promise<void> {
-  const luks2 = requireLuks2(volume, 'unbound key slots');
+  const luks2 = requireLuks2(image, 'unbound key slots');
   const bits = options['key-size'];
   const keyFile = options['volume-key-file'];
   if (bits === undefined && keyFile === undefined) {
-    throw wrongWords('Option --unbound requires --key-size or --volume-key-file.');
+    throw wrongWords(
+      'Key size is required with --unbound option.',
+      '--key-size BITS, or --volume-key-file',
+    );
   }
   const keyBytes = bits === undefined ? USUAL_UNBOUND_BYTES : bitsToBytes('key-size', bits);
   using key = keyFile === undefined ? randomKey(keyBytes) : await readKeyFile(keyFile);

@@ -33,8 +33,8 @@ async function config({ operands: [path = ''], options }: LuksInvocation): Promi
   if (wanted !== undefined && slot === undefined) {
     throw wrongWords('Keyslot specification is required.', '--key-slot NUMBER');
   }
-  await withImage(path, options, 'header', async ({ volume }) => {
-    const luks2 = requireLuks2(volume, 'labels and priorities');
+  await withImage(path, options, 'header', async (image) => {
+    const luks2 = requireLuks2(image, 'labels and priorities');
     if (wanted !== undefined && slot !== undefined) await luks2.setPriority(slot, wanted);
     if (!hasLabels) return;
     await luks2.setLabels({

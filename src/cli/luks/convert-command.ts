@@ -1,6 +1,6 @@
 /** `devmapper luks convert`. */
 
-import { convertImage } from '../../mapper/luks/convert.ts';
+import { convertLuks } from '../../formats/luks/convert.ts';
 import type { LuksCommand, LuksInvocation } from './command.ts';
 import { confirm } from './confirm.ts';
 import { withImage } from './image.ts';
@@ -33,7 +33,7 @@ async function convert({ operands: [path = ''], options }: LuksInvocation): Prom
     if (volume.version === version) throw wrongWords(`Device is already LUKS${version} type.`);
     const warning = [`This operation will convert ${path} to LUKS${version} format.`];
     await confirm({ warning, batchMode: options['batch-mode'] === true });
-    await convertImage(header, version);
+    await convertLuks(header, version);
   });
 }
 

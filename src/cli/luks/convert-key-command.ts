@@ -29,8 +29,8 @@ export const convertKeyCommand: LuksCommand = {
 async function convertKey({ operands, options }: LuksInvocation): Promise<void> {
   const [path = '', keyFile] = operands;
   const given = keyFile === undefined ? options : { ...options, 'key-file': keyFile };
-  await withImage(path, options, 'header', async ({ volume }) => {
-    const luks2 = requireLuks2(volume, 'conversion of a key slot');
+  await withImage(path, options, 'header', async (image) => {
+    const luks2 = requireLuks2(image, 'choice of key derivation');
     const prompt = 'Enter passphrase for keyslot to be converted';
     const wanted = options['key-slot'];
     const unlocked = await unlock(luks2, { prompt, options: given, slot: wanted });

@@ -2,6 +2,7 @@
 
 import type { Secret } from '../../crypto/secret.ts';
 import type { LuksVolume } from '../../formats/luks/types.ts';
+import type { LuksImage } from '../../mapper/luks/image.ts';
 import { type LuksCommand, type LuksInvocation, UNLOCK_OPTIONS } from './command.ts';
 import { confirm } from './confirm.ts';
 import { withImage } from './image.ts';
@@ -45,14 +46,16 @@ export const dumpCommand: LuksCommand = {
 async function dump({ operands: [path = ''], options }: LuksInvocation): Promise<void> {
   await withImage(path, options, 'read', async ({ volume }) => {
     if (options['dump-volume-key']) await dumpKey(volume, path, options);
-    else process.stdout.write(dumpText(volume, options));
+    else process.stdout.write(dumpText({ volume, path }, options));
   });
 }
 
-function dumpText(volume: LuksVolume, options: LuksOptions): string {
+type Opened = Pick<LuksImage, 'volume' | 'path'>;
+
+function dumpText({ volume, path }: Opened, options: LuksOptions): string {
   if (options.json) return `${JSON.stringify(volume.dumpJson(), null, 2)}\n`;
   if (!options['dump-json-metadata']) return volume.dumpText();
-  return requireLuks2(volume, '--dump-json-metadata').metadataText();
+  return requireLuks2({ volume, path }, 'JSON in its header').metadataText();
 }
 
 const KEY_WARNING = [

@@ -1,14 +1,14 @@
 /** `devmapper luks header-restore`. */
 
-import { openFileDisk } from '../../devices/byte-disk.ts';
-import { probeLuks } from '../../formats/luks/index.ts';
-import { readBackup, restoreHeader } from '../../mapper/luks/header-backup.ts';
-import { CommandError } from '../failure.ts';
+import { type FileDisk, openFileDisk } from '../../devices/byte-disk.ts';
+import { openLuks } from '../../formats/luks/index.ts';
+import { planRestore, type RestorePlan, restoreHeader } from '../../mapper/luks/header-backup.ts';
+import { because, CommandError } from '../failure.ts';
 import type { LuksCommand, LuksInvocation } from './command.ts';
 import { confirm } from './confirm.ts';
 import { backupFileOf } from './header-backup-command.ts';
 import { openFailure } from './image.ts';
-import { luksFailure, WRONG_PARAMETERS } from './status.ts';
+import { WRONG_PARAMETERS } from './status.ts';
 
 const HELP = `
 The backup is checked first. It asks before it writes, and says what the image has now: its key slots are replaced by those of the
@@ -31,30 +31,44 @@ export const headerRestoreCommand: LuksCommand = {
 async function headerRestore({ operands: [path = ''], options }: LuksInvocation): Promise<void> {
   const file = backupFileOf(options);
   const target = options.header ?? path;
-  const backup = await readBackupFile(file);
+  await using backup = await openBackup(file);
   try {
     await using disk = await openFileDisk(target, { readOnly: false, lock: 'image' });
-    const there = await probeLuks(disk);
-    const warning =
-      there.kind === 'luks'
-        ? `Device ${target} already contains LUKS${there.version} header. Replacing header will destroy existing keyslots.`
-        : `Device ${target} does not contain LUKS${backup.version} header. Replacing header can destroy data on that device.`;
-    await confirm({ warning: [warning], batchMode: options['batch-mode'] === true });
+    const plan = await planRestore(disk, backup);
+    await confirm({
+      warning: [...warningOf(target, plan), ...plan.warnings.map((line) => `WARNING: ${line}`)],
+      batchMode: options['batch-mode'] === true,
+    });
     await restoreHeader(disk, backup);
   } catch (error) {
     throw await openFailure(error, target);
   }
 }
 
-async function readBackupFile(file: string) {
-  try {
-    return await readBackup(file);
-  } catch (error) {
-    const cause = luksFailure(error);
-    throw new CommandError('Header backup file does not contain compatible LUKS header.', {
-      status: WRONG_PARAMETERS,
-      details: [cause instanceof Error ? cause.message : String(cause)],
-      cause: error,
-    });
+function warningOf(target: string, { version, replaced }: RestorePlan): string[] {
+  if (replaced === version) {
+    return [
+      `Device ${target} already contains LUKS${version} header. Replacing header will destroy existing keyslots.`,
+    ];
   }
+  const there = replaced === null ? [] : [`It has a LUKS${replaced} header now.`];
+  return [
+    `Device ${target} does not contain LUKS${version} header. Replacing header can destroy data on that device.`,
+    ...there,
+  ];
+}
+
+/** Open, and right so far that it has a header. */
+async function openBackup(file: string): Promise<FileDisk> {
+  const disk = await openFileDisk(file, { readOnly: true, lock: 'none' }).catch(wrongBackup);
+  await openLuks(disk).catch(wrongBackup);
+  return disk;
+}
+
+function wrongBackup(error: unknown): never {
+  throw new CommandError('Header backup file does not contain compatible LUKS header.', {
+    status: WRONG_PARAMETERS,
+    details: [because(error)],
+    cause: error,
+  });
 }

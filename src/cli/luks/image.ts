@@ -1,5 +1,6 @@
 /** The image that a command works on: opened, locked, its header read; and what goes wrong with that, in cryptsetup's words. */
 
+import { existsSync } from 'node:fs';
 import { DmError } from '../../base/errors.ts';
 import { type LuksImage, type OpenImageOptions, openLuksImage } from '../../mapper/luks/image.ts';
 import { CommandError } from '../failure.ts';
@@ -48,6 +49,8 @@ export function versionOf({ type }: LuksOptions): 1 | 2 | undefined {
 /** An image that cannot be opened at all, or one without a header. */
 export async function openFailure(error: unknown, path: string): Promise<unknown> {
   if (!(error instanceof DmError)) return luksFailure(error);
+  // The same code may be about something else: a cipher that is not there.
+  if (error.code === 'ENOENT' && existsSync(path)) return luksFailure(error);
   switch (error.code) {
     case 'ENOENT':
     case 'EACCES':

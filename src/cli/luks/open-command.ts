@@ -118,7 +118,7 @@ async function openDevice(path: string, name: string, options: LuksOptions): Pro
     } finally {
       wipeUnlocked(unlocked);
     }
-    if (options.persistent) await keepFlags(volume, options);
+    if (options.persistent) await keepFlags(image, options);
   });
 }
 
@@ -165,7 +165,16 @@ async function withKey(
   try {
     await run();
   } finally {
+    await removeKey(client, description);
+  }
+}
+
+/** A daemon that was started before an update may not know how: the key stays until it ends. */
+async function removeKey(client: DmClient, description: string): Promise<void> {
+  try {
     await client.daemon('key-remove', { description });
+  } catch (error) {
+    if (!(error instanceof DmError) || error.code !== 'ENOTSUP') throw error;
   }
 }
 
@@ -215,8 +224,8 @@ function loadFailure(error: unknown, path: string): unknown {
 }
 
 /** `--persistent`: what was asked for becomes what everybody gets. */
-async function keepFlags(volume: LuksVolume, options: LuksOptions): Promise<void> {
-  const luks2 = requireLuks2(volume, '--persistent');
+async function keepFlags(image: LuksImage, options: LuksOptions): Promise<void> {
+  const luks2 = requireLuks2(image, 'flags that stay');
   const asked = [
     ...(options['allow-discards'] ? ['allow-discards'] : []),
     ...PERFORMANCE_OPTIONS.filter((name) => options[name]).map((name) =>

@@ -65,7 +65,7 @@ async function begin(path: string, options: LuksOptions): Promise<Begun> {
 }
 
 function notInReencryption(path: string): CommandError {
-  return new CommandError('Device is not in reencryption.', {
+  return new CommandError('Device reencryption not in progress.', {
     status: WRONG_PARAMETERS,
     details: [`devmapper luks reencrypt ${path} begins one`],
   });
@@ -83,8 +83,8 @@ async function currentState(path: string, options: LuksOptions): Promise<State> 
 
 async function stateOf(path: string, options: LuksOptions): Promise<State> {
   try {
-    return await withImage(path, options, 'read', ({ volume }) => {
-      requireLuks2(volume, 're-encryption');
+    return await withImage(path, options, 'read', (image) => {
+      const volume = requireLuks2(image, 're-encryption');
       const isUnderWay = volume.requirements.some((name) => name.startsWith('online-reencrypt'));
       return Promise.resolve(isUnderWay ? 'in-reencryption' : 'luks');
     });
@@ -198,7 +198,7 @@ async function decrypt(path: string, options: LuksOptions, state: State): Promis
   if (state === 'none') throw new CommandError(`Device ${path} is not a valid LUKS device.`);
   if (header === undefined) {
     throw wrongWords(
-      'LUKS2 decryption requires option --header.',
+      'LUKS2 decryption requires --header option.',
       'the detached header, or a new file: the header in front is moved there, because its place is needed',
     );
   }

@@ -72,12 +72,20 @@ export function priorityOf(word: string): SlotPriority {
   throw wrongWords('Option --priority can be only ignore/normal/prefer.', `got "${word}"`);
 }
 
+interface OpenVolume {
+  volume: LuksVolume;
+  path: string;
+}
+
 /** Throws CommandError for LUKS1: `what` names the feature. */
-export function requireLuks2(volume: LuksVolume, what: string): Luks2Volume {
+export function requireLuks2({ volume, path }: OpenVolume, what: string): Luks2Volume {
   if (volume.version === 2) return volume as Luks2Volume;
-  throw new CommandError(`This operation is supported only for LUKS2 device: ${what}.`, {
+  throw new CommandError(`Device ${path} is not a valid LUKS2 device.`, {
     status: WRONG_PARAMETERS,
-    details: ['devmapper luks convert --type luks2 IMAGE makes it LUKS2'],
+    details: [
+      `it is LUKS1, which has no ${what}`,
+      `devmapper luks convert --type luks2 ${path} makes it LUKS2`,
+    ],
   });
 }
 

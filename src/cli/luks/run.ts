@@ -26,7 +26,7 @@ export async function runLuks(
 }
 
 function unknownCommand(name: string) {
-  return wrongWords(`Unknown action "luks ${name}".`, 'devmapper luks --help lists them');
+  return wrongWords('Unknown action.', `"luks ${name}": devmapper luks --help lists them`);
 }
 
 /** Throws CommandError, in cryptsetup's words. */

@@ -50,8 +50,8 @@ async function token({ operands, options }: LuksInvocation): Promise<void> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (!action)
     throw wrongWords('Invalid token operation.', 'expected add, remove, import or export');
-  await withImage(path, options, action.writes ? 'header' : 'read', ({ volume }) =>
-    action.run(requireLuks2(volume, 'tokens'), options),
+  await withImage(path, options, action.writes ? 'header' : 'read', (image) =>
+    action.run(requireLuks2(image, 'tokens'), options),
   );
 }
 

@@ -51,13 +51,17 @@ export async function addKey(
   return await addSlot(store, store.draft(), volumeKey, digest, request);
 }
 
-/** Adds a slot for another key, with a digest of its own. */
+/** Adds a slot for another key. Slots for one such key share a digest, as those of a re-encryption's new key must. */
 export async function addUnboundKey(
   store: HeaderStore,
   key: Secret,
   request: AddKeyRequest,
 ): Promise<number> {
   const draft = store.draft();
+  const known = await findDigest(draft, key);
+  if (known !== null && draft.digests.get(known)!.segments.length === 0) {
+    return await addSlot(store, draft, key, known, request);
+  }
   const number = freeDigestNumber(draft);
   const { hash = PBKDF_DEFAULTS.hash, forceIterations } = request.pbkdf ?? {};
   draft.digests.set(

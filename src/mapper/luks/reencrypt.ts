@@ -125,5 +125,5 @@ export async function recoverImage(
 
 export function demandReencryption({ metadata }: Luks2Header): void {
   if (reencryptStatus(metadata) !== 'none') return;
-  throw new DmError('EINVAL', 'Device is not in reencryption.');
+  throw new DmError('EINVAL', 'Device reencryption not in progress.');
 }

@@ -3,7 +3,8 @@
 import type { ByteDisk } from '../../core/byte-disk.ts';
 import type { Secret } from '../../crypto/secret.ts';
 import { openFileDisk } from '../../devices/byte-disk.ts';
-import { openLuks } from '../../formats/luks/index.ts';
+import { openLuks, probeLuks } from '../../formats/luks/index.ts';
+import { repairLuks1 } from '../../formats/luks1/repair.ts';
 import { isDamaged } from '../../formats/luks2/header.ts';
 import { readHeader } from '../../formats/luks2/read-header.ts';
 import { reencryptStatus } from '../../formats/luks2/reencrypt/status.ts';
@@ -27,13 +28,21 @@ export async function repairImage(path: string, options: RepairOptions): Promise
     readOnly: false,
     lock: 'image',
   });
-  const { version } = await openLuks(header);
-  if (version === 1) return NOTHING;
+  const found = await probeLuks(header);
+  if (found.kind !== 'none' && found.version === 1) return await repairVersion1(header, options);
+  await openLuks(header);
   const done = [
     ...(await repairCopies(header, options)),
     ...(await repairReencryption(path, header, options)),
   ];
   return done.length === 0 ? NOTHING : done.join('; ');
+}
+
+async function repairVersion1(disk: ByteDisk, { approve }: RepairOptions): Promise<string> {
+  const found = await probeLuks(disk);
+  if (found.kind !== 'damaged') return NOTHING;
+  await approve(`${found.problem.message}\nKey slots that are in use are not touched.`);
+  return (await repairLuks1(disk)).join(' ') || NOTHING;
 }
 
 async function repairCopies(disk: ByteDisk, { approve }: RepairOptions): Promise<string[]> {
