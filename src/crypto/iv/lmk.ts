@@ -21,9 +21,11 @@ const LENGTH_BITS = 503 * 8;
 
 export const lmk: IvType = {
   name: 'lmk',
-  /** A key more than `keyCount` is the seed's. */
-  extraKeyBytes: (keyLengthBytes, keyCount) =>
-    keyLengthBytes % keyCount === 0 ? 0 : Math.floor(keyLengthBytes / (keyCount + 1)),
+  /** A key more than `keyCount` is the seed's; bytes behind it count for nothing. */
+  extraKeyBytes(keyLengthBytes, keyCount) {
+    if (keyLengthBytes % keyCount === 0) return 0;
+    return keyLengthBytes - keyCount * Math.floor(keyLengthBytes / (keyCount + 1));
+  },
   create(context) {
     if (context.sectorBytes !== SECTOR_BYTES) {
       throw new DmError(
