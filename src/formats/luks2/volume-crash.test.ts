@@ -25,6 +25,9 @@ const second = secret('second');
 const third = secret('third');
 const key = Secret.from(new Uint8Array(KEY_BYTES).fill(7));
 
+/** Changes many sectors of the header. */
+const LARGE_TOKEN = JSON.stringify({ type: 'own', keyslots: ['1'], text: 'x'.repeat(4000) });
+
 /** Slots 0 and 1, a token, and room for two more. */
 let image: Uint8Array;
 
@@ -80,7 +83,7 @@ const changes: Change[] = [
     what: 'importToken',
     either: [],
     always: [first, second],
-    act: (volume) => volume.importToken('{"type":"own","keyslots":[]}'),
+    act: (volume) => volume.importToken(LARGE_TOKEN),
   },
   {
     what: 'setLabels',
@@ -152,11 +155,11 @@ describe('a crash', () => {
     const damaged = image.slice();
     damaged.fill(0xff, copy === 'primary' ? 512 : 0x4000 + 4096, 0x4000 + 8192);
     const disk = new CrashDisk(copy === 'primary' ? withBadPrimary() : damaged);
-    await (await openLuks2(disk)).setLabels({ label: 'other' });
+    await (await openLuks2(disk)).importToken(LARGE_TOKEN, { token: 7 });
     await checkCrashes(disk, { either: [], always: [first, second] });
     const after = await openLuks2(new MemoryByteDisk(disk.bytes));
     expect(after.header.damage).toEqual({ primary: null, secondary: null });
-    expect(after.label).toBe('other');
+    expect(after.tokenText(7)).toBe(LARGE_TOKEN);
   });
 
   test('in repair', async () => {
