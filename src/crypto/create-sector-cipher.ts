@@ -81,7 +81,8 @@ function divideKey(
   cipher: CipherType,
   key: Uint8Array,
 ): Uint8Array[] {
-  const partBytes = key.byteLength / spec.keyCount;
+  // What is left over the kernel does not look at.
+  const partBytes = Math.floor(key.byteLength / spec.keyCount);
   if (!cipher.keyLengthsBytes.includes(partBytes / mode.keysPerCipher)) {
     const lengths = cipher.keyLengthsBytes.map(
       (bytes) => bytes * mode.keysPerCipher * spec.keyCount,

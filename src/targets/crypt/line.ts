@@ -79,7 +79,8 @@ function readOffset(args: ArgumentReader, text: string): number {
 
 /** Whether an option or the IVs want a device with room for tags, which there is none of here. */
 export function needsIntegrity(spec: CipherSpec, options: CryptOptions): boolean {
-  return spec.ivMode === 'random' || isAead(options);
+  // ecb has no IVs, whatever is said of them.
+  return (spec.ivMode === 'random' && spec.mode !== 'ecb') || isAead(options);
 }
 
 function checkIntegrity(args: ArgumentReader, spec: CipherSpec, options: CryptOptions): void {
