@@ -126,7 +126,8 @@ export const u64be = safeField(bigU64be);
 export function bytes(sizeBytes: number): Field<Uint8Array> {
   return {
     sizeBytes,
-    decode: (source, position) => source.slice(position, position + sizeBytes),
+    // Not `slice`, which is no copy of a Buffer.
+    decode: (source, position) => new Uint8Array(source.subarray(position, position + sizeBytes)),
     encode(value, target, position, place) {
       if (value.byteLength !== sizeBytes) {
         throw doesNotFit(place, `${sizeBytes} bytes`, `${value.byteLength}`);

@@ -112,6 +112,13 @@ describe('struct', () => {
     expect(sample.decode(wide.subarray(1), 10)).toEqual(good);
   });
 
+  test('keeps bytes of its own, also of a Buffer', () => {
+    const source = Buffer.from(encoded());
+    const { reserved } = sample.decode(source);
+    source.fill(0);
+    expect(reserved).toEqual(good.reserved);
+  });
+
   test('says where its fields are', () => {
     expect(sample.offsets.magic).toBe(0);
     expect(sample.offsets.label).toBe(53);

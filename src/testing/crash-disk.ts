@@ -38,8 +38,8 @@ export class CrashDisk implements ByteDisk {
 
   /** The content is copied. */
   constructor(content: Uint8Array, options: MemoryDiskOptions = {}) {
-    this.#before = content.slice();
-    this.#now = new MemoryByteDisk(content.slice(), { name: 'crash', ...options });
+    this.#before = new Uint8Array(content);
+    this.#now = new MemoryByteDisk(new Uint8Array(content), { name: 'crash', ...options });
   }
 
   get name(): string {
@@ -78,7 +78,7 @@ export class CrashDisk implements ByteDisk {
   }
 
   async write(offsetBytes: number, bytes: Uint8Array): Promise<void> {
-    const step: DiskStep = { kind: 'write', offsetBytes, bytes: bytes.slice() };
+    const step: DiskStep = { kind: 'write', offsetBytes, bytes: new Uint8Array(bytes) };
     this.#begin(step);
     await this.#now.write(offsetBytes, bytes);
   }

@@ -31,7 +31,8 @@ export class MemoryByteDisk implements ByteDisk {
 
   async read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
     await this.#check('read', 'EIO', offsetBytes, lengthBytes);
-    return this.bytes.slice(offsetBytes, offsetBytes + lengthBytes);
+    // A copy also of a Buffer, whose `slice` is none.
+    return new Uint8Array(this.bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
   }
 
   async write(offsetBytes: number, bytes: Uint8Array): Promise<void> {
