@@ -7,6 +7,7 @@ import type { Secret } from '../../crypto/secret.ts';
 import type { LuksVolume } from '../../formats/luks/types.ts';
 import type { LuksImage } from '../../mapper/luks/image.ts';
 import { dataOperand, keyDescription, mappedRows, mappedUuid } from '../../mapper/luks/rows.ts';
+import { VolumeKeys } from '../../mapper/luks/volume-keys.ts';
 import { openClient } from '../dmsetup/connect.ts';
 import { CommandError } from '../failure.ts';
 import { type LuksCommand, type LuksInvocation, UNLOCK_OPTIONS } from './command.ts';
@@ -106,13 +107,14 @@ async function openDevice(path: string, name: string, options: LuksOptions): Pro
     await checkUnused(client, { name, volume, path }, options);
     const unlocked = await unlock(volume, unlockRequest(path, options));
     try {
+      using keys = await VolumeKeys.of(volume, segments, unlocked);
       const allowDiscards = options['allow-discards'] ?? volume.flags.includes('allow-discards');
       const rows = mappedRows(volume, segments, {
         data: dataOperand(path),
-        keyBytes: () => unlocked.volumeKey.lengthBytes,
+        keyBytes: (digest) => keys.get(digest).lengthBytes,
         allowDiscards,
       });
-      await withKey(client, volume, unlocked.volumeKey, () =>
+      await withKeys(client, volume, keys, () =>
         createDevice(client, image, { name, rows, readOnly: options.readonly === true }),
       );
     } finally {
@@ -153,20 +155,25 @@ function nameTaken(name: string): CommandError {
   });
 }
 
-/** The daemon has the key for as long as it takes to load the table. */
-async function withKey(
+/** The daemon has the keys for as long as it takes to load the table. */
+async function withKeys(
   client: DmClient,
   volume: LuksVolume,
-  key: Secret,
+  keys: VolumeKeys,
   run: () => Promise<void>,
 ): Promise<void> {
-  const description = keyDescription(volume, 0);
-  await addKey(client, description, key);
+  const descriptions = keys.digests.map((digest) => keyDescription(volume, digest));
   try {
+    for (const [index, digest] of keys.digests.entries()) {
+      await addKey(client, descriptions[index]!, keys.get(digest));
+    }
     await run();
-  } finally {
-    await removeKey(client, description);
+  } catch (error) {
+    // What is on its way says more than that a key could not be taken back either.
+    for (const each of descriptions) await removeKey(client, each).catch(() => undefined);
+    throw error;
   }
+  for (const each of descriptions) await removeKey(client, each);
 }
 
 /** A daemon that was started before an update may not know how: the key stays until it ends. */

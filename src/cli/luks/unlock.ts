@@ -3,6 +3,7 @@
 import { DmError } from '../../base/errors.ts';
 import type { Secret } from '../../crypto/secret.ts';
 import type { LuksVolume, Unlocked } from '../../formats/luks/types.ts';
+import type { UnlockedWith } from '../../mapper/luks/volume-keys.ts';
 import { CommandError } from '../failure.ts';
 import { readKeyFile } from './key-file.ts';
 import type { LuksOptions } from './option-table.ts';
@@ -17,12 +18,6 @@ export interface UnlockRequest {
   /** Twice at a terminal. */
   verify?: boolean;
   host?: PassphraseHost;
-}
-
-/** Both are the caller's to wipe. */
-export interface UnlockedWith extends Unlocked {
-  /** null: it was the volume key. */
-  passphrase: Secret | null;
 }
 
 const USUAL_TRIES = 3;

@@ -28,7 +28,8 @@ export interface Unlocked {
 export interface UnlockOptions {
   /** Only this slot; default: all, preferred ones first, then by number. Slots of priority `ignore` only when named. */
   slot?: number;
-  /** Of a volume in re-encryption: both keys are looked for. */
+  /** Only slots for the key of this digest: a volume in re-encryption has two. LUKS1 has no other than 0. */
+  digest?: number;
   signal?: AbortSignal;
 }
 

@@ -183,10 +183,11 @@ export async function beginChange(
   const old = Secret.from(oldKey.bytes);
   const newKey = keepKey ? Secret.from(oldKey.bytes) : randomSecret(keyBytes ?? oldKey.lengthBytes);
   const pair = new KeyPair({ old, new: newKey });
+  const made: number[] = [];
   try {
-    if (!keepKey) {
-      const volume = await openLuks2(image.disks.header);
-      for (const request of requests) await volume.addUnboundKey(newKey, request);
+    const volume = await openLuks2(image.disks.header);
+    for (const request of keepKey ? [] : requests) {
+      made.push(await volume.addUnboundKey(newKey, request));
     }
     const prepared = await image.readHeader();
     const newDigest = await findDigest(prepared.metadata, newKey);
@@ -196,7 +197,18 @@ export async function beginChange(
     return { image, header, keys: pair };
   } catch (error) {
     pair[Symbol.dispose]();
+    await dropSlots(image, made);
     await image[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** Nothing was begun: the volume has the slots again that it had. What keeps that from being done is not worth more words than why. */
+async function dropSlots(image: ReencryptImage, slots: readonly number[]): Promise<void> {
+  try {
+    const volume = await openLuks2(image.disks.header);
+    for (const slot of slots) await volume.killSlot(slot);
+  } catch {
+    // They are for a key that nothing is encrypted with.
   }
 }

@@ -1,10 +1,9 @@
-/** A device of an unlocked volume in a mapper of this process: the key is in its keyring for as long as the table is loaded, and no longer. */
+/** A device of an unlocked volume in a mapper of this process: the keys are in its keyring for as long as the table is loaded, and no longer. */
 
-import type { Secret } from '../../crypto/secret.ts';
-import type { LuksVolume, MappedSegment, Unlocked } from '../../formats/luks/types.ts';
 import type { DeviceInfo, DeviceMapper } from '../device-mapper.ts';
 import type { LuksImage } from './image.ts';
 import { dataOperand, keyDescription, mappedRows, mappedUuid } from './rows.ts';
+import { type UnlockedWith, VolumeKeys } from './volume-keys.ts';
 
 export interface MapOptions {
   name: string;
@@ -13,49 +12,27 @@ export interface MapOptions {
   allowDiscards?: boolean;
 }
 
-/** By digest: a volume in re-encryption has two. */
-export type VolumeKeys = ReadonlyMap<number, Secret>;
-
-/** The keys that the segments need, of what unlocking gave. They stay the caller's. */
-export function keysOf(segments: readonly MappedSegment[], unlocked: Unlocked): VolumeKeys {
-  const encrypted = segments.filter(({ cipher }) => cipher !== null);
-  return new Map(encrypted.map(({ digest }) => [digest, unlocked.volumeKey]));
-}
-
-/** Throws DmError. */
+/** `unlocked` stays the caller's. Throws DmError. */
 export async function mapVolume(
   mapper: DeviceMapper,
   { path, volume, data }: LuksImage,
-  unlocked: Unlocked,
+  unlocked: UnlockedWith,
   options: MapOptions,
 ): Promise<DeviceInfo> {
   const { name, readOnly = false } = options;
   const segments = volume.segments(data.sizeBytes);
-  const keys = keysOf(segments, unlocked);
+  using keys = await VolumeKeys.of(volume, segments, unlocked);
   const table = mappedRows(volume, segments, {
     data: dataOperand(path),
-    keyBytes: (digest) => keys.get(digest)!.lengthBytes,
+    keyBytes: (digest) => keys.get(digest).lengthBytes,
     allowDiscards: options.allowDiscards ?? volume.flags.includes('allow-discards'),
   });
-  return await withKeys(mapper, volume, keys, () =>
-    mapper.create({ name, uuid: mappedUuid(volume, name), table, readOnly }),
-  );
-}
-
-async function withKeys<T>(
-  mapper: DeviceMapper,
-  volume: LuksVolume,
-  keys: VolumeKeys,
-  run: () => Promise<T>,
-): Promise<T> {
-  const descriptions: string[] = [];
+  const descriptions = keys.digests.map((digest) => keyDescription(volume, digest));
   try {
-    for (const [digest, key] of keys) {
-      const description = keyDescription(volume, digest);
-      mapper.addKey(description, key);
-      descriptions.push(description);
+    for (const digest of keys.digests) {
+      mapper.addKey(keyDescription(volume, digest), keys.get(digest));
     }
-    return await run();
+    return await mapper.create({ name, uuid: mappedUuid(volume, name), table, readOnly });
   } finally {
     for (const description of descriptions) mapper.removeKey(description);
   }
