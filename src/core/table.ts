@@ -9,7 +9,7 @@ import { DmError } from '../base/errors.ts';
 import { MAX_SECTORS, SECTOR_BYTES } from '../base/units.ts';
 import type { Secret } from '../crypto/secret.ts';
 import { ArgumentReader, splitArguments } from './arguments.ts';
-import type { BlockDevice, DeviceNumber } from './device.ts';
+import type { BlockDevice, DeviceNumber, DeviceRange } from './device.ts';
 import { type KeyFinder, NO_KEYS } from './keyring.ts';
 import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
 import { showSecrets, splitSecrets, wipeSecrets } from './line-secrets.ts';
@@ -346,33 +346,33 @@ function tableLimits(rows: readonly Row[]): Limits {
 
 function rowLimits(row: Row): Limits {
   let limits: Limits = DEFAULT_LIMITS;
-  for (const { device, startSectors, lengthSectors } of row.target.devices()) {
-    checkDeviceRange(row, device, startSectors, lengthSectors);
-    limits = stackLimits(limits, device.limits);
-  }
+  const ranges = row.target.devices();
+  for (const { device } of ranges) limits = stackLimits(limits, device.limits);
   if (row.target.discardsSupported && limits.discardGranularityBytes === 0) {
     limits = { ...limits, discardGranularityBytes: limits.logicalBlockBytes };
   }
-  return row.target.limits?.(limits) ?? limits;
+  limits = row.target.limits?.(limits) ?? limits;
+  for (const range of ranges) checkDeviceRange(row, range, limits.logicalBlockBytes);
+  return limits;
 }
 
-/** device_area_is_invalid: the range lies on the device and on its blocks. A device of size 0 is not judged. */
-function checkDeviceRange(row: Row, device: BlockDevice, start: number, length: number): void {
+/** device_area_is_invalid: the range lies on the device and on the row's blocks. A device of size 0 is not judged. */
+function checkDeviceRange(row: Row, range: DeviceRange, blockBytes: number): void {
+  const { device, startSectors: start, lengthSectors: length } = range;
   if (device.sizeSectors > 0 && start + length > device.sizeSectors) {
-    const range = `start=${start}, len=${length}, dev_size=${device.sizeSectors}`;
-    throw refusal(row, `${device.operand} too small for target: ${range}`);
+    const numbers = `start=${start}, len=${length}, dev_size=${device.sizeSectors}`;
+    throw refusal(row, `${device.operand} too small for target: ${numbers}`);
   }
-  const blockSectors = device.limits.logicalBlockBytes / SECTOR_BYTES;
+  const blockSectors = blockBytes / SECTOR_BYTES;
   if (blockSectors <= 1) return;
   for (const [name, sectors] of [
     ['start', start],
     ['len', length],
   ] as const) {
     if (sectors % blockSectors === 0) continue;
-    const size = device.limits.logicalBlockBytes;
     throw refusal(
       row,
-      `${name}=${sectors} not aligned to h/w logical block size ${size} of ${device.operand}`,
+      `${name}=${sectors} not aligned to h/w logical block size ${blockBytes} of ${device.operand}`,
     );
   }
 }

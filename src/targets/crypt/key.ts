@@ -55,6 +55,7 @@ export function readKey(word: string, sizeBytes: number, source: KeySource): Cry
     if (!isText) return { secret, reference: null, isBorrowed: true };
     return { ...zeroKey(0), secret: decodeHex(secret.bytes, sizeBytes) };
   }
+  if (sizeBytes === 0 && word !== '-') throw badKey('expected more than 0 bytes');
   if (word.startsWith(':')) return findKey(word, sizeBytes, source.keyring);
   if (word === '-') return zeroKey(0);
   throw badKey('expected hex digits');

@@ -8,6 +8,7 @@ import type { Target, TargetContext, TargetType } from '../../core/target.ts';
 import { type CipherFactory, CryptTarget } from './crypt-target.ts';
 import { readKey, releaseKey } from './key.ts';
 import { readLine } from './line.ts';
+import { isAead } from './options.ts';
 
 /** With a way to make ciphers, which tests have their own of. */
 export function cryptTarget(factory: CipherFactory): TargetType {
@@ -29,6 +30,8 @@ function createTarget(
   const { line, keyWord, finish } = readLine(args, context);
   const key = readKey(keyWord, line.keyBytes, context);
   try {
+    // Refused for what it needs below, whatever its key.
+    if (isAead(line.options)) finish();
     const cipher = factory(line, key.secret.bytes);
     try {
       return new CryptTarget({ line, place: finish(), key, cipher, factory }, context);
