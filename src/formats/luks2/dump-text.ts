@@ -4,7 +4,7 @@ import { fromBase64 } from './base64.ts';
 import { keyslotsAreaBytes, type Luks2Header } from './header.ts';
 import type { JsonValue } from './json-text.ts';
 import { DIGESTS_MAX, KEYSLOTS_MAX, SEGMENTS_MAX, TOKENS_MAX } from './limits.ts';
-import { isUnboundSlot } from './mapping.ts';
+import { digestOfKeyslot, digestOfSegment, regularSegments } from './mapping.ts';
 import {
   isPassphraseSlot,
   isPbkdf2Digest,
@@ -92,7 +92,7 @@ function shown(value: JsonValue | undefined): string {
 }
 
 function keyslotLines(metadata: Luks2Metadata, number: number, slot: Luks2Keyslot): string[] {
-  const unbound = isUnboundSlot(metadata, number) ? ' (unbound)' : '';
+  const unbound = opensSegment(metadata, number) ? '' : ' (unbound)';
   const lines = [
     `  ${number}: ${slot.type}${unbound}`,
     `\tKey:        ${slot.key_size * 8} bits`,
@@ -104,6 +104,15 @@ function keyslotLines(metadata: Luks2Metadata, number: number, slot: Luks2Keyslo
     if (digest.keyslots.includes(String(number))) lines.push(`\tDigest ID:  ${digestNumber}`);
   }
   return lines;
+}
+
+/** Backup segments do not count: the new key of a re-encryption is called unbound until it opens something. */
+function opensSegment(metadata: Luks2Metadata, slot: number): boolean {
+  const digest = digestOfKeyslot(metadata, slot);
+  return (
+    digest !== null &&
+    regularSegments(metadata).some(([number]) => digestOfSegment(metadata, number) === digest)
+  );
 }
 
 function passphraseLines({ area, kdf, af }: Luks2PassphraseKeyslot): string[] {
