@@ -27,6 +27,7 @@ Serves one volume of two disks in devmapper, nbdkit and qemu-nbd and compares th
   --isolation     instead: whether a slow disk slows another device down
   --fuse          instead: a device as a file through FUSE, compared with a loop device (root)
   --control       instead: the daemon through its control socket, and what a command costs
+  --cipher        instead: the ciphers alone, compared with openssl speed
   --luks          instead: encrypted images, compared with nbdkit's and qemu-nbd's luks
 
 Examples:
@@ -35,7 +36,7 @@ Examples:
 `;
 
 export interface Options {
-  mode: 'side-by-side' | 'micro' | 'isolation' | 'fuse' | 'control' | 'luks' | 'help';
+  mode: 'side-by-side' | 'micro' | 'isolation' | 'fuse' | 'control' | 'luks' | 'cipher' | 'help';
   rounds: number;
   seconds: number;
   tries: number;
@@ -70,13 +71,14 @@ export function parseOptions(argv: readonly string[]): Options {
       fuse: { type: 'boolean', default: false },
       control: { type: 'boolean', default: false },
       luks: { type: 'boolean', default: false },
+      cipher: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const { quick, check, json } = values;
   if (quick && check)
     throw new Error('Cannot combine --check with --quick: a smoke run judges nothing');
-  const modes = ['help', 'micro', 'isolation', 'fuse', 'control', 'luks'] as const;
+  const modes = ['help', 'micro', 'isolation', 'fuse', 'control', 'luks', 'cipher'] as const;
   const mode = modes.find((name) => values[name]) ?? 'side-by-side';
   return {
     mode,

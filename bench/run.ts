@@ -79,6 +79,10 @@ async function main(options: Options): Promise<boolean> {
     const { runMicro } = await import('./micro/run.ts');
     return runMicro(options);
   }
+  if (options.mode === 'cipher') {
+    const { runCipher } = await import('./cipher.ts');
+    return await runCipher(options);
+  }
   const folder = mkdtempSync(join(options.dir, 'devmapper-bench-'));
   cleanUpOnSignal(folder);
   try {
