@@ -13,7 +13,7 @@ const BOXES = [
   'f52b4a9c03e8d671',
   '72c5846be91fd3a0',
   '1df0e82b74ca9356',
-].map((box) => [...box].map((digit) => Number.parseInt(digit, 16)));
+].map((box) => [...box].map((digit) => Number(`0x${digit}`)));
 
 type Words = [number, number, number, number];
 
