@@ -4,7 +4,7 @@ import { assert } from '../../../base/assert.ts';
 import { DmError } from '../../../base/errors.ts';
 import { loadHash } from '../../../crypto/hash.ts';
 import { type Luks2Header, wholeHeaderBytes } from '../header.ts';
-import { copyMetadata, type Luks2Metadata } from '../metadata.ts';
+import { copyMetadata, type Luks2Metadata, type Luks2ReencryptArea } from '../metadata.ts';
 import { writeHeader } from '../write-header.ts';
 import { alignmentOf } from './begin.ts';
 import { finish, finishWipe } from './finish.ts';
@@ -47,9 +47,12 @@ export async function runReencrypt(
     return { result: 'finished', header: await finishWipe(disks, context.header) };
   }
   demandReencryption(context.header.metadata);
-  const begun = await withTuning(context, options);
-  using run = await Run.open({ ...context, header: begun }, options);
-  await run.recover();
+  const recovered = await recoverReencrypt(context);
+  if (requirementVersion(recovered.metadata) === null) {
+    return { result: 'finished', header: recovered };
+  }
+  const header = await withTuning({ ...context, header: recovered }, options);
+  using run = await Run.open({ ...context, header }, options);
   const result = await run.toEnd(options);
   return { result, header: run.header };
 }
@@ -67,34 +70,60 @@ function demandReencryption(metadata: Luks2Metadata): void {
   throw new DmError('EINVAL', 'Cannot resume: Device is not in reencryption.');
 }
 
-/** Another resilience than what the header says, where that can be changed; never while a hot zone waits for its old one. */
+/**
+ * The header with the resilience that is wanted, where it can be changed. Checksums get blocks that the disk writes whole: cryptsetup makes them as large as those of
+ * the file system, one of which may be half old and half new after a crash. The state is clean.
+ */
 async function withTuning(context: RunContext, options: RunOptions): Promise<Luks2Header> {
   const { header, keys, disks } = context;
-  const { resilience, hash } = options;
   const [, { area }] = reencryptSlot(header.metadata);
-  if (resilience === undefined || reencryptStatus(header.metadata) === 'crashed') return header;
-  const prefix = area.type.startsWith('datashift-') ? 'datashift-' : '';
-  const wanted = `${prefix}${resilience}` as typeof area.type;
-  const wantedHash = resilience === 'checksum' ? (hash ?? area.hash ?? 'sha256') : undefined;
-  if (wanted === area.type && wantedHash === area.hash) return header;
-  if (area.type === 'datashift' || (prefix !== '' && resilience === 'none')) {
+  const wanted = await wantedArea(
+    header.metadata,
+    alignmentOf(header.metadata, disks.data),
+    options,
+  );
+  const isSame =
+    wanted.type === area.type &&
+    wanted.hash === area.hash &&
+    wanted.sector_size === area.sector_size;
+  if (isSame) return header;
+  await checkVouched(header.metadata, readState(header.metadata), keys);
+  const metadata = copyMetadata(header.metadata);
+  reencryptSlot(metadata)[1].area = wanted;
+  await vouch(metadata, readState(metadata), keys);
+  return writeHeader(disks.header, { ...header, metadata });
+}
+
+async function wantedArea(
+  metadata: Luks2Metadata,
+  blockBytes: number,
+  { resilience, hash }: RunOptions,
+): Promise<Luks2ReencryptArea> {
+  const [, { area }] = reencryptSlot(metadata);
+  const isMoved = area.type.startsWith('datashift-');
+  const type =
+    resilience === undefined
+      ? area.type
+      : isMoved
+        ? (`datashift-${resilience}` as const)
+        : resilience;
+  if (resilience !== undefined && (area.type === 'datashift' || type === 'datashift-none')) {
     throw new DmError(
       'EINVAL',
       `Requested --resilience option cannot be applied to current reencryption operation: "${resilience}", it uses ${area.type}`,
     );
   }
-  await checkVouched(header.metadata, readState(header.metadata), keys);
-  const metadata = copyMetadata(header.metadata);
-  const [, slot] = reencryptSlot(metadata);
   const { offset, size, shift_size } = area;
-  slot.area = { offset, size, type: wanted };
-  if (wantedHash !== undefined) {
-    slot.area.hash = wantedHash;
-    slot.area.sector_size = alignmentOf(metadata, disks.data);
-  }
-  if (shift_size !== undefined) slot.area.shift_size = shift_size;
-  await vouch(metadata, readState(metadata), keys);
-  return writeHeader(disks.header, { ...header, metadata });
+  const next: Luks2ReencryptArea = { offset, size, type: type as Luks2ReencryptArea['type'] };
+  if (shift_size !== undefined) next.shift_size = shift_size;
+  if (!type.endsWith('checksum')) return next;
+  next.hash = hash ?? area.hash ?? 'sha256';
+  next.sector_size = blockBytes;
+  if (!isMoved) return next;
+  const { digestBytes } = await loadHash(next.hash);
+  const blocks = Math.floor(Number(size) / digestBytes);
+  const movedBytes = readState(metadata).moved?.lengthBytes ?? 0;
+  return blocks * blockBytes >= movedBytes ? next : area;
 }
 
 class Run implements Disposable {
