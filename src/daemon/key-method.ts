@@ -1,48 +1,90 @@
 /**
- * `key-add {"description": string, "payload": string of hex digits}`: a logon key, as add_key(2) would give it to the kernel,
- * for tables that name it. `devmapper exec` sends what programs add. No method reads one back, and no message quotes one.
+ * The keys that tables of this daemon may refer to. No method reads one back, and no message quotes one.
+ *
+ * - `key-add {"description": string, "payload": string of hex digits}`: as add_key(2) gives a logon key to the kernel
+ * - `key-list`: `[{"description", "lengthBytes"}]`
+ * - `key-remove {"description": string}`: overwrites it; devices that have it go on. ENOKEY when there is none
  */
 
 import { DmError } from '../base/errors.ts';
-import { Keyring } from '../core/keyring.ts';
+import type { KeyInfo } from '../core/keyring.ts';
 import type { Daemon, DaemonService } from './daemon.ts';
-import { type DaemonMethod, stringParam } from './methods.ts';
+import { type DaemonMethod, type DaemonParams, stringParam } from './methods.ts';
 
+/** For `status`; the keyring is the mapper's and ends with it. */
 class KeyringService implements DaemonService {
   readonly name = 'keyring';
-  readonly keyring = new Keyring();
+  readonly #daemon: Daemon;
+
+  constructor(daemon: Daemon) {
+    this.#daemon = daemon;
+  }
 
   describe(): unknown {
-    return { keyCount: this.keyring.size };
+    return { keyCount: keyringOf(this.#daemon).size };
   }
 
   close(): Promise<void> {
-    this.keyring.wipe();
+    keyringOf(this.#daemon).wipe();
     return Promise.resolve();
   }
 }
 
-/** The keys that programs gave this daemon. */
-function keyringOf(daemon: Daemon): Keyring {
-  let service = daemon.services.find((each) => each instanceof KeyringService);
-  if (service === undefined) {
-    service = new KeyringService();
-    daemon.addService(service);
-  }
-  return service.keyring;
+function keyringOf({ mapper }: Daemon) {
+  return mapper.engine.keyring;
 }
 
-export const keyAddMethod: DaemonMethod = (params, { daemon }) => {
-  const description = stringParam(params, 'description') ?? '';
-  const digits: unknown = params['payload'];
-  if (typeof digits !== 'string' || !/^([0-9a-f]{2})*$/i.test(digits)) {
+function showInStatus(daemon: Daemon): void {
+  const isShown = daemon.services.some((each) => each instanceof KeyringService);
+  if (!isShown) daemon.addService(new KeyringService(daemon));
+}
+
+function descriptionParam(params: DaemonParams): string {
+  return stringParam(params, 'description') ?? '';
+}
+
+export const keyAddMethod: DaemonMethod = (params, { daemon, payload }) => {
+  const key = payload && decodeHex(payload.bytes);
+  if (key === null || stringParam(params, 'payload') === undefined) {
     throw new DmError('EINVAL', 'Cannot add key: "payload" is not a string of hex digits');
   }
-  const payload = Buffer.from(digits, 'hex');
   try {
-    keyringOf(daemon).add(description, payload);
+    keyringOf(daemon).add(descriptionParam(params), key);
+    showInStatus(daemon);
   } finally {
-    payload.fill(0);
+    key.fill(0);
   }
   return {};
 };
+
+export const keyListMethod: DaemonMethod = (_, { daemon }): KeyInfo[] => keyringOf(daemon).list();
+
+export const keyRemoveMethod: DaemonMethod = (params, { daemon }) => {
+  const description = descriptionParam(params);
+  if (!keyringOf(daemon).remove(description)) {
+    throw new DmError('ENOKEY', `Cannot remove key "${description}": there is none of that name`);
+  }
+  return {};
+};
+
+/** null for what is not hex. The caller wipes it. */
+function decodeHex(digits: Uint8Array): Uint8Array | null {
+  if (digits.length % 2 !== 0) return null;
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let index = 0; index < bytes.length; index += 1) {
+    const high = digitValue(digits[2 * index]!);
+    const low = digitValue(digits[2 * index + 1]!);
+    if (high < 0 || low < 0) {
+      bytes.fill(0);
+      return null;
+    }
+    bytes[index] = high * 16 + low;
+  }
+  return bytes;
+}
+
+function digitValue(character: number): number {
+  if (character >= 0x30 && character <= 0x39) return character - 0x30;
+  const letter = character | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
+}

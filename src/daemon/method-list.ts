@@ -2,7 +2,7 @@
 
 import { devicesMethod } from './devices-method.ts';
 import { mountMethod, unmountMethod } from './fuse-method.ts';
-import { keyAddMethod } from './key-method.ts';
+import { keyAddMethod, keyListMethod, keyRemoveMethod } from './key-method.ts';
 import type { DaemonMethod } from './methods.ts';
 import { pollMethod } from './poll-method.ts';
 import { readAheadMethod } from './read-ahead-method.ts';
@@ -13,6 +13,8 @@ import { procMethod, sysfsMethod } from './sysfs-method.ts';
 export const daemonMethods: Readonly<Record<string, DaemonMethod>> = {
   devices: devicesMethod,
   'key-add': keyAddMethod,
+  'key-list': keyListMethod,
+  'key-remove': keyRemoveMethod,
   mount: mountMethod,
   poll: pollMethod,
   proc: procMethod,
