@@ -24,7 +24,13 @@ requireTools('cryptsetup', 'strace')('re-encryption by us and cryptsetup in turn
       mkdirSync(inside);
       const scenario = scenarios[index % scenarios.length]!;
       const killCount = isLong ? 1 + (index % 4) : 2;
-      const round = playRound({ seed, scenario, killCount, inProcess: !isLong || index % 2 === 1, folder: inside });
+      const round = playRound({
+        seed,
+        scenario,
+        killCount,
+        inProcess: !isLong || index % 2 === 1,
+        folder: inside,
+      });
       const log = await round.catch((error: unknown) => {
         failures.push(error);
         return String(error);
