@@ -6,7 +6,9 @@ import type { JsonValue } from './json-text.ts';
 import { DIGESTS_MAX, KEYSLOTS_MAX, SEGMENTS_MAX, TOKENS_MAX } from './limits.ts';
 import { digestOfKeyslot, digestOfSegment, regularSegments } from './mapping.ts';
 import {
+  isArgon2,
   isPassphraseSlot,
+  isPbkdf2,
   isPbkdf2Digest,
   isReencryptSlot,
   type Luks2Digest,
@@ -116,16 +118,19 @@ function opensSegment(metadata: Luks2Metadata, slot: number): boolean {
 }
 
 function passphraseLines({ area, kdf, af }: Luks2PassphraseKeyslot): string[] {
-  const costs =
-    kdf.type === 'pbkdf2'
-      ? [`\tHash:       ${kdf.hash}`, `\tIterations: ${kdf.iterations}`]
-      : [`\tTime cost:  ${kdf.time}`, `\tMemory:     ${kdf.memory}`, `\tThreads:    ${kdf.cpus}`];
+  const costs = isPbkdf2(kdf)
+    ? [`\tHash:       ${kdf.hash}`, `\tIterations: ${kdf.iterations}`]
+    : [
+        `\tTime cost:  ${shown(kdf['time'])}`,
+        `\tMemory:     ${shown(kdf['memory'])}`,
+        `\tThreads:    ${shown(kdf['cpus'])}`,
+      ];
   return [
     `\tCipher:     ${area.encryption}`,
     `\tCipher key: ${area.key_size * 8} bits`,
     `\tPBKDF:      ${kdf.type}`,
     ...costs,
-    `\tSalt:       ${hexLines(kdf.salt)}`,
+    `\tSalt:       ${hexLines(isPbkdf2(kdf) || isArgon2(kdf) ? kdf.salt : '')}`,
     `\tAF stripes: ${af.stripes}`,
     `\tAF hash:    ${af.hash}`,
     ...areaLines(area),

@@ -12,8 +12,7 @@ import {
   wipeWithRandom,
   writeKeyMaterial,
 } from '../luks/key-material.ts';
-import { fromBase64 } from './base64.ts';
-import { pbkdfOf } from './kdf.ts';
+import { saltedPbkdfOf } from './kdf.ts';
 import type { Luks2PassphraseKeyslot } from './metadata.ts';
 
 const AREA_SECTOR_BYTES = 512;
@@ -40,12 +39,13 @@ export async function writeKey(
   await writeKeyMaterial(disk, materialOf(slot), areaKey, key);
 }
 
-function deriveAreaKey(
+async function deriveAreaKey(
   { kdf, area }: Luks2PassphraseKeyslot,
   passphrase: Secret,
   signal?: AbortSignal,
 ): Promise<Secret> {
-  return deriveKey(pbkdfOf(kdf), passphrase, fromBase64(kdf.salt), area.key_size, { signal });
+  const { pbkdf, salt } = saltedPbkdfOf(kdf);
+  return await deriveKey(pbkdf, passphrase, salt, area.key_size, { signal });
 }
 
 function materialOf({ area, af, key_size }: Luks2PassphraseKeyslot): KeyMaterial {

@@ -53,7 +53,12 @@ export interface Luks2RawArea extends JsonRecord {
   key_size: number;
 }
 
-export type Luks2Kdf = Luks2Pbkdf2 | Luks2Argon2;
+export type Luks2Kdf = Luks2Pbkdf2 | Luks2Argon2 | Luks2UnknownKdf;
+
+/** Kept; its slot cannot be opened. */
+export interface Luks2UnknownKdf extends JsonRecord {
+  type: string;
+}
 
 export interface Luks2Pbkdf2 extends JsonRecord {
   type: 'pbkdf2';
@@ -178,6 +183,14 @@ export const SECTION_NAMES = ['keyslots', 'tokens', 'segments', 'digests', 'conf
 
 export function isPassphraseSlot(slot: Luks2Keyslot): slot is Luks2PassphraseKeyslot {
   return slot.type === 'luks2';
+}
+
+export function isPbkdf2(kdf: Luks2Kdf): kdf is Luks2Pbkdf2 {
+  return kdf.type === 'pbkdf2';
+}
+
+export function isArgon2(kdf: Luks2Kdf): kdf is Luks2Argon2 {
+  return kdf.type === 'argon2i' || kdf.type === 'argon2id';
 }
 
 export function isReencryptSlot(slot: Luks2Keyslot): slot is Luks2ReencryptKeyslot {

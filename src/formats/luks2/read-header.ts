@@ -136,5 +136,5 @@ function worst(primary: CopyRead, secondary: CopyRead): Error {
     const shown = told.problem.field === 'magic' && other instanceof FormatError ? other : told;
     return new FormatError(shown.problem, { cause: shown === told ? other : told });
   }
-  return other instanceof FormatError ? other : (told ?? other)!;
+  return (other ?? told)!;
 }
