@@ -91,6 +91,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   devices: dmsetup(async () => (await import('./devices-command.ts')).addDevicesCommand),
   watch: { load: async () => (await import('./watch-command.ts')).addWatchCommand },
 
+  key: { load: async () => (await import('./key-command.ts')).addKeyCommand },
   luks: {
     run: async () => (await import('./luks/run.ts')).runLuks,
     load: async () => (await import('./luks/luks-command.ts')).addLuksCommand,

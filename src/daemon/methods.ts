@@ -2,7 +2,9 @@
 
 import { DmError, Errno, errnoOf } from '../base/errors.ts';
 import type { ControlSession } from '../control/ioctl/types.ts';
+import { takePayload } from '../control/protocol/daemon-request.ts';
 import type { ControlReply } from '../control/protocol/frames.ts';
+import type { Secret } from '../crypto/secret.ts';
 import type { Daemon } from './daemon.ts';
 
 export interface DaemonMethodContext {
@@ -11,6 +13,8 @@ export interface DaemonMethodContext {
   session: ControlSession;
   /** Aborted when the client goes away. */
   signal: AbortSignal;
+  /** The text of the parameter `payload`, which stands in no string; wiped behind the method. */
+  payload: Secret | null;
 }
 
 export type DaemonParams = Readonly<Record<string, unknown>>;
@@ -24,8 +28,10 @@ const MAX_REQUEST_BYTES = 1024 * 1024;
 export async function answerDaemonRequest(
   methods: Readonly<Record<string, DaemonMethod>>,
   buffer: Uint8Array,
-  context: DaemonMethodContext,
+  caller: Omit<DaemonMethodContext, 'payload'>,
 ): Promise<ControlReply> {
+  using payload = takePayload(buffer);
+  const context = { ...caller, payload };
   try {
     const { method, params } = parseRequest(buffer);
     const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
@@ -60,7 +66,7 @@ function parseRequest(buffer: Uint8Array): { method: string; params: DaemonParam
 
 function parseJson(buffer: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(buffer).toString());
+    return JSON.parse(Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength).toString());
   } catch (error) {
     throw new DmError('EINVAL', 'Cannot read daemon request: it is not JSON', { cause: error });
   }

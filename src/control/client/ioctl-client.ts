@@ -4,6 +4,7 @@ import { DmError } from '../../base/errors.ts';
 import type { DeviceNumber } from '../../core/device.ts';
 import type { RowSpec } from '../../core/table.ts';
 import { Command, type CommandNumber, Flag } from '../protocol/commands.ts';
+import { encodeDaemonRequest } from '../protocol/daemon-request.ts';
 import { MAX_BUFFER_BYTES } from '../protocol/frames.ts';
 import { type Header, readVersion } from '../protocol/header.ts';
 import { decodeDependencies, decodeDevices, decodeTargets } from '../protocol/lists.ts';
@@ -217,8 +218,10 @@ export class IoctlClient implements DmClient {
   }
 
   async daemon(method: string, params: object = {}): Promise<unknown> {
-    const request = Buffer.from(JSON.stringify({ method, params }));
-    const reply = await this.#next(() => this.#transport.daemon(request));
+    const request = encodeDaemonRequest(method, params);
+    const reply = await this.#next(() => this.#transport.daemon(request)).finally(() =>
+      request.fill(0),
+    );
     if (reply.errno !== 0) throw replyError(reply);
     return JSON.parse(Buffer.from(reply.buffer).toString());
   }
