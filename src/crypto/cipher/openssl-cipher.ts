@@ -49,7 +49,8 @@ export function opensslCipher(cipher: OpensslCipher): CipherType {
       throw new DmError(
         'ENOENT',
         `Cannot use the cipher ${name}: Error allocating crypto tfm, the OpenSSL ${process.versions.openssl} of this Node ${process.version} ` +
-          `does not have ${cipher.opensslName(key.byteLength)}${cipher.legacy ? ' (legacy provider)' : ''}; the builds of nodejs.org have it`,
+          `does not have ${cipher.opensslName(key.byteLength)}; the builds of nodejs.org have it` +
+          (cipher.legacy ? ', with koffi or under node --openssl-legacy-provider' : ''),
       );
     },
   };

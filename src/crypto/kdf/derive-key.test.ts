@@ -166,6 +166,7 @@ describe('what is refused', () => {
 describe('an aborted derivation', () => {
   it.each<[string, Pbkdf, Argon2Engine | undefined]>([
     ['pbkdf2', { ...pbkdf2, iterations: 200_000 }, undefined],
+    ['argon2, native', { ...argon2id, memoryKiB: 8192, iterations: 20 }, 'native'],
     ['argon2 in a thread of its own', { ...argon2id, memoryKiB: 65_536, iterations: 100 }, 'wasm'],
   ])('rejects with the reason: %s', async (_name, pbkdf, argon2Engine) => {
     using passphrase = Secret.from(text('password'));
