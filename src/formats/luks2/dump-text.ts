@@ -1,12 +1,11 @@
 /** What `cryptsetup luksDump` prints, byte for byte (2.6.1). */
 
-import { fromBase64 } from './base64.ts';
+import { fromBase64, isBase64 } from './base64.ts';
 import { keyslotsAreaBytes, type Luks2Header } from './header.ts';
 import type { JsonValue } from './json-text.ts';
 import { DIGESTS_MAX, KEYSLOTS_MAX, SEGMENTS_MAX, TOKENS_MAX } from './limits.ts';
 import { digestOfKeyslot, digestOfSegment, regularSegments } from './mapping.ts';
 import {
-  isArgon2,
   isPassphraseSlot,
   isPbkdf2,
   isPbkdf2Digest,
@@ -130,7 +129,7 @@ function passphraseLines({ area, kdf, af }: Luks2PassphraseKeyslot): string[] {
     `\tCipher key: ${area.key_size * 8} bits`,
     `\tPBKDF:      ${kdf.type}`,
     ...costs,
-    `\tSalt:       ${hexLines(isPbkdf2(kdf) || isArgon2(kdf) ? kdf.salt : '')}`,
+    `\tSalt:       ${hexLines(shown(kdf['salt']))}`,
     `\tAF stripes: ${af.stripes}`,
     `\tAF hash:    ${af.hash}`,
     ...areaLines(area),
@@ -176,8 +175,9 @@ function digestLines(number: number, digest: Luks2Digest): string[] {
   ];
 }
 
-/** `64 36 5e ...`, sixteen a line, a blank behind each. */
+/** `64 36 5e ...`, sixteen a line, a blank behind each; nothing for what is no base64, as in a key derivation that we do not know. */
 function hexLines(base64: string): string {
+  if (!isBase64(base64)) return '';
   const bytes = [...fromBase64(base64)].map((byte) => `${byte.toString(16).padStart(2, '0')} `);
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += HEX_COLUMNS) {

@@ -1,6 +1,7 @@
 /** A value in the JSON of a header together with its path, and what can be demanded of it. Every refusal is a FormatError with the path. */
 
 import { FormatError } from '../../../base/errors.ts';
+import { isBase64 } from '../base64.ts';
 import { BINARY_HEADER_BYTES } from '../binary-header.ts';
 import {
   isObject,
@@ -18,7 +19,6 @@ const MAX_SHOWN_CHARS = 40;
 
 /** A number written as text may have as many digits as 2^64. */
 const DECIMAL = /^(?:0|[1-9]\d{0,19})$/;
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 export class JsonNode {
   /** `keyslots.0.area.offset`; '' is the whole. */
@@ -119,7 +119,7 @@ export class JsonNode {
     const { value } = this;
     const range =
       minimumBytes === maximumBytes ? `${minimumBytes}` : `${minimumBytes} to ${maximumBytes}`;
-    if (typeof value !== 'string' || value.length > MAX_TEXT_CHARS || !BASE64.test(value)) {
+    if (typeof value !== 'string' || value.length > MAX_TEXT_CHARS || !isBase64(value)) {
       throw this.refuse(`${range} bytes in base64`);
     }
     const lengthBytes = (value.length / 4) * 3 - (value.match(/=*$/)?.[0].length ?? 0);
