@@ -5,6 +5,7 @@ import type { CipherEngine } from './cipher-engine.ts';
 import type { IvGenerator, SectorRun } from './iv/iv-generator.ts';
 import { RUN_BYTES } from './kernels/cipher-memory.ts';
 import type { Mode } from './mode/chain-mode.ts';
+import { RunCopier } from './run-copier.ts';
 import type { SectorCipher, SectorCipherOptions } from './sector-cipher.ts';
 
 const TWO_POW_32 = 0x1_0000_0000;
@@ -19,6 +20,7 @@ export interface CipherPart {
 export class BulkSectorCipher implements SectorCipher {
   readonly sectorBytes: number;
   readonly #engine: CipherEngine;
+  readonly #copier: RunCopier;
   readonly #parts: readonly CipherPart[];
   readonly #ivOffsetLow: number;
   readonly #ivOffsetHigh: number;
@@ -38,6 +40,7 @@ export class BulkSectorCipher implements SectorCipher {
     const ivOffset = BigInt.asUintN(64, options.ivOffset);
     this.sectorBytes = sectorBytes;
     this.#engine = engine;
+    this.#copier = new RunCopier(engine);
     this.#parts = parts;
     this.#ivOffsetLow = Number(ivOffset & 0xffff_ffffn);
     this.#ivOffsetHigh = Number(ivOffset >> 32n);
@@ -129,15 +132,12 @@ export class BulkSectorCipher implements SectorCipher {
     lengthBytes: number,
     sector: number,
   ): void {
-    const { memory } = this.#engine;
-    const { bytes } = memory.scratch;
     const maxBytes = this.#parts.length === 1 ? RUN_BYTES : this.sectorBytes;
     for (let doneBytes = 0; doneBytes < lengthBytes; ) {
       const runBytes = Math.min(maxBytes, lengthBytes - doneBytes);
-      const from = sourceOffset + doneBytes;
-      bytes.set(source.subarray(from, from + runBytes), memory.dataAt);
+      this.#copier.load(source, sourceOffset + doneBytes, runBytes);
       this.#transformRun(runBytes, sector + doneBytes / 512);
-      target.set(bytes.subarray(memory.dataAt, memory.dataAt + runBytes), targetOffset + doneBytes);
+      this.#copier.store(target, targetOffset + doneBytes, runBytes);
       doneBytes += runBytes;
     }
   }

@@ -18,6 +18,17 @@ export interface CipherCalls {
   open(options: CipherCallOptions): EvpContext | null;
   /** Whole blocks of the buffer, in place; false when OpenSSL refuses. */
   update(context: EvpContext, offsetBytes: number, lengthBytes: number): boolean;
+  /**
+   * Copies between memory that does not overlap. V8 itself copies shared memory byte by byte unless both sides are aligned alike, at a
+   * tenth of the speed.
+   */
+  copy(
+    target: PinnedBuffer,
+    targetOffset: number,
+    source: PinnedBuffer,
+    sourceOffset: number,
+    lengthBytes: number,
+  ): void;
   /** Overwrites the key schedule; may be called again. */
   close(context: EvpContext): void;
 }
@@ -37,6 +48,8 @@ export function createCipherCalls(raw: RawCipherCalls): CipherCalls {
       }
     },
     update: (context, offsetBytes, lengthBytes) => raw.update(context, offsetBytes, lengthBytes),
+    copy: (target, targetOffset, source, sourceOffset, lengthBytes) =>
+      raw.copy(target, targetOffset, source, sourceOffset, lengthBytes),
     close: (context) => raw.freeContext(context),
   };
 }

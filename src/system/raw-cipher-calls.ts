@@ -7,7 +7,7 @@
 import { assert } from '../base/assert.ts';
 import { Addresses, checkSpan } from './addresses.ts';
 import type { Koffi } from './natives.ts';
-import type { PinnedBuffer } from './pinned-buffer.ts';
+import { PinnedBuffer } from './pinned-buffer.ts';
 
 type Call = (...args: (number | string)[]) => number;
 
@@ -33,6 +33,7 @@ const prototypes = {
     'int',
   ],
   EVP_Cipher: ['int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uint'],
+  memcpy: ['uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'],
 } as const;
 
 type Calls = Record<keyof typeof prototypes, Call>;
@@ -73,20 +74,22 @@ export interface EvpRequest {
 }
 
 export class RawCipherCalls {
-  readonly #openssl: Calls;
+  readonly #calls: Calls;
   readonly #addresses: Addresses;
+  /** The IV of those that have one. */
+  readonly #zeros = PinnedBuffer.allocate(16);
   #legacy: number | undefined;
 
   /** Throws where this Node has no OpenSSL 3, or does not let others see it. */
   constructor(koffi: Koffi) {
-    this.#openssl = declareCalls(koffi);
+    this.#calls = declareCalls(koffi);
     this.#addresses = new Addresses(koffi);
   }
 
   /** Null when this OpenSSL has no such cipher, or none with such a key. */
   createContext(request: EvpRequest): EvpContext | null {
     checkSpan(request.key, 0, request.keyBytes);
-    const openssl = this.#openssl;
+    const openssl = this.#calls;
     const library = request.legacy ? this.#legacyLibrary() : 0;
     const cipher = library < 0 ? 0 : openssl.EVP_CIPHER_fetch(library, request.cipherName, 0);
     if (cipher === 0) {
@@ -109,24 +112,40 @@ export class RawCipherCalls {
     const { address } = context;
     assert(address !== 0, 'a cipher is not used after it was closed');
     const at = context.base + offsetBytes;
-    return this.#openssl.EVP_Cipher(address, at, at, lengthBytes) === lengthBytes;
+    return this.#calls.EVP_Cipher(address, at, at, lengthBytes) === lengthBytes;
+  }
+
+  /** The two may not overlap. */
+  copy(
+    target: PinnedBuffer,
+    targetOffset: number,
+    source: PinnedBuffer,
+    sourceOffset: number,
+    lengthBytes: number,
+  ): void {
+    checkSpan(target, targetOffset, lengthBytes);
+    checkSpan(source, sourceOffset, lengthBytes);
+    const addresses = this.#addresses;
+    const from = addresses.of(source) + sourceOffset;
+    this.#calls.memcpy(addresses.of(target) + targetOffset, from, lengthBytes);
   }
 
   /** OpenSSL overwrites the key schedule before it gives the memory back. */
   freeContext(context: EvpContext): void {
     if (context.address === 0) return;
-    this.#openssl.EVP_CIPHER_CTX_free(context.address);
+    this.#calls.EVP_CIPHER_CTX_free(context.address);
     context.forget();
   }
 
   #init(address: number, cipher: number, request: EvpRequest): boolean {
-    const openssl = this.#openssl;
+    const openssl = this.#calls;
     const encrypting = request.encrypting ? 1 : 0;
     const key = this.#addresses.of(request.key);
     return (
       openssl.EVP_CipherInit_ex(address, cipher, 0, 0, 0, encrypting) === 1 &&
       openssl.EVP_CIPHER_CTX_set_key_length(address, request.keyBytes) === 1 &&
-      openssl.EVP_CipherInit_ex(address, 0, 0, key, 0, encrypting) === 1 &&
+      openssl.EVP_CipherInit_ex(address, 0, 0, key, this.#addresses.of(this.#zeros), encrypting) ===
+        1 &&
       openssl.EVP_CIPHER_CTX_set_padding(address, 0) === 1
     );
   }
@@ -134,7 +153,7 @@ export class RawCipherCalls {
   /** Loaded once for the thread; -1 when this build has no legacy provider. */
   #legacyLibrary(): number {
     if (this.#legacy !== undefined) return this.#legacy;
-    const openssl = this.#openssl;
+    const openssl = this.#calls;
     const library = openssl.OSSL_LIB_CTX_new();
     const loaded = library !== 0 && openssl.OSSL_PROVIDER_load(library, 'legacy') !== 0;
     if (library !== 0 && !loaded) openssl.OSSL_LIB_CTX_free(library);
