@@ -44,3 +44,18 @@ test('is bounded: the oldest key goes', () => {
   expect(keyring.find('a:1')!.bytes).toEqual(payload());
   expect(keyring.list()[0]).toEqual({ description: 'a:1', lengthBytes: 3 });
 });
+
+test('a key for once goes when it was used, and only then', () => {
+  const keyring = new Keyring();
+  keyring.add('a:once', payload(), { once: true });
+  keyring.add('a:kept', payload());
+  keyring.forgetUsed();
+  expect(keyring.size).toBe(2);
+  const found = keyring.find('a:once')!.bytes;
+  keyring.find('a:kept');
+  keyring.forgetUsed();
+  expect([keyring.list().map(({ description }) => description), found]).toEqual([
+    ['a:kept'],
+    new Uint8Array(3),
+  ]);
+});

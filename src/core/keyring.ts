@@ -28,13 +28,19 @@ export interface KeyInfo {
 export class Keyring implements KeyFinder {
   /** By description; the oldest first. */
   readonly #payloads = new Map<string, Secret>();
+  /** Keys that go once they were used. */
+  readonly #once = new Set<string>();
+  readonly #used = new Set<string>();
 
   get size(): number {
     return this.#payloads.size;
   }
 
-  /** Keeps a copy. Throws DmError: EINVAL for what the kernel would not take as a logon key. */
-  add(description: string, payload: Uint8Array): void {
+  /**
+   * Keeps a copy. `once`: until a device has it, as a key of a program's own keyring goes with the program. Throws DmError: EINVAL for what the
+   * kernel would not take as a logon key.
+   */
+  add(description: string, payload: Uint8Array, { once = false } = {}): void {
     const isGood = /^[^:\s]+:\S+$/.test(description) && description.length <= MAX_DESCRIPTION_CHARS;
     if (!isGood) {
       const expected = `"PREFIX:NAME" of at most ${MAX_DESCRIPTION_CHARS} characters without white space`;
@@ -48,10 +54,17 @@ export class Keyring implements KeyFinder {
     this.remove(description);
     if (this.#payloads.size >= MAX_KEYS) this.remove([...this.#payloads.keys()][0]!);
     this.#payloads.set(description, Secret.from(payload));
+    if (once) this.#once.add(description);
   }
 
   find(description: string): Secret | undefined {
+    if (this.#once.has(description)) this.#used.add(description);
     return this.#payloads.get(description);
+  }
+
+  /** Keys that were wanted once have been found, and what wanted them succeeded. */
+  forgetUsed(): void {
+    for (const description of [...this.#used]) this.remove(description);
   }
 
   /** Sorted; payloads are nobody's to see. */
@@ -63,6 +76,8 @@ export class Keyring implements KeyFinder {
 
   /** Overwrites the key; tables that were loaded with it keep theirs. False: there is none. */
   remove(description: string): boolean {
+    this.#once.delete(description);
+    this.#used.delete(description);
     this.#payloads.get(description)?.wipe();
     return this.#payloads.delete(description);
   }

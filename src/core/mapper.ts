@@ -170,6 +170,7 @@ export class Mapper {
         keyring: this.keyring,
       });
       await loadOrClose(device, table);
+      this.keyring.forgetUsed();
       return table;
     } finally {
       this.#loadings.delete(loading);

@@ -1,7 +1,8 @@
 /**
  * The keys that tables of this daemon may refer to. No method reads one back, and no message quotes one.
  *
- * - `key-add {"description": string, "payload": string of hex digits}`: as add_key(2) gives a logon key to the kernel
+ * - `key-add {"description": string, "payload": string of hex digits, "once"?: boolean}`: as add_key(2) gives a logon key to the kernel; with `once`
+ *   until a table or message has used it, as the key of a program's own keyring goes with the program
  * - `key-list`: `[{"description", "lengthBytes"}]`
  * - `key-remove {"description": string}`: overwrites it; devices that have it go on. ENOKEY when there is none
  */
@@ -9,7 +10,7 @@
 import { DmError } from '../base/errors.ts';
 import type { KeyInfo } from '../core/keyring.ts';
 import type { Daemon, DaemonService } from './daemon.ts';
-import { type DaemonMethod, type DaemonParams, stringParam } from './methods.ts';
+import { booleanParam, type DaemonMethod, type DaemonParams, stringParam } from './methods.ts';
 
 /** For `status`; the keyring is the mapper's and ends with it. */
 class KeyringService implements DaemonService {
@@ -49,7 +50,8 @@ export const keyAddMethod: DaemonMethod = (params, { daemon, payload }) => {
     throw new DmError('EINVAL', 'Cannot add key: "payload" is not a string of hex digits');
   }
   try {
-    keyringOf(daemon).add(descriptionParam(params), key);
+    const once = booleanParam(params, 'once');
+    keyringOf(daemon).add(descriptionParam(params), key, { once });
     showInStatus(daemon);
   } finally {
     key.fill(0);

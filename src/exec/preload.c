@@ -364,7 +364,7 @@ static bool tell_key(const char *description, const unsigned char *payload, size
     char question[3072];
     struct reply reply;
     if (size > 1024 || strlen(description) > 512 || strpbrk(description, "\"\\\n") != NULL) return false;
-    int length = sprintf(question, "{\"method\":\"key-add\",\"params\":{\"description\":\"%s\",\"payload\":\"", description);
+    int length = sprintf(question, "{\"method\":\"key-add\",\"params\":{\"once\":true,\"description\":\"%s\",\"payload\":\"", description);
     for (size_t at = 0; at < size; at++) length += sprintf(question + length, "%02x", payload[at]);
     length += sprintf(question + length, "\"}}");
     int fd = ask_daemon(question, length, &reply);

@@ -25,6 +25,7 @@ export async function sendMessage(call: IoctlCall): Promise<void> {
   try {
     const { sector, secrets } = message;
     const answer = await deliver(device, { sector, secrets, argv, roomBytes });
+    call.mapper.keyring.forgetUsed();
     fillStatus(call, device);
     if (answer !== null) answerText(call, answer, roomBytes);
   } finally {
