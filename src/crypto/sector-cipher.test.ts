@@ -65,6 +65,17 @@ const families: Record<string, string> = { des3_ede: 'des-ede3', sm4: 'sm4' };
 const familyOf = (cipher: string, keyBytes: number) =>
   families[cipher] ?? `${cipher}-${keyBytes * 8}`;
 
+/** The paths are asked the same questions. */
+const answers = new Map<string, Buffer>();
+
+function expectedOf(setup: Required<Setup>, data: Uint8Array, sector: number): Buffer {
+  const { spec, key, sectorBytes, ivLargeSectors, ivOffset } = setup;
+  const question = `${spec} ${key.byteLength} ${sectorBytes} ${ivLargeSectors} ${ivOffset} ${sector} ${data.byteLength}`;
+  const known = answers.get(question) ?? naive(setup, data, sector, true);
+  answers.set(question, known);
+  return known;
+}
+
 function naive(
   setup: Required<Setup>,
   data: Uint8Array,
@@ -129,7 +140,7 @@ function compare(
     const target = prng.fill(new Uint8Array(targetOffset + lengthBytes + 7));
     const around = [target.slice(0, targetOffset), target.slice(-7)];
     const data = source.subarray(sourceOffset, sourceOffset + lengthBytes);
-    const expected = naive(setup, data, sector, true);
+    const expected = expectedOf(setup, data, sector);
     const what = `${path} ${setup.spec} sector ${sector}, ${sectorCount} x ${sectorBytes} bytes`;
 
     cipher.encrypt(source, sourceOffset, target, targetOffset, lengthBytes, sector);

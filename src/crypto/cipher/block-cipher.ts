@@ -13,6 +13,12 @@ export interface BlockCipher {
   close(): void;
 }
 
+/** CBC encryption as one endless chain, from a first block of zeros before it: cbc of few sectors, where block by block of all would be a call each. */
+export interface ChainedCipher {
+  encrypt(address: number, lengthBytes: number): void;
+  close(): void;
+}
+
 export interface CipherType {
   /** The kernel's. */
   readonly name: string;
@@ -21,4 +27,6 @@ export interface CipherType {
   readonly keyLengthsBytes: readonly number[];
   /** Has checked the key's length already. Throws `DmError` where this build lacks the cipher, saying which has it. */
   create(key: Uint8Array, engine: CipherEngine): BlockCipher;
+  /** Null or absent: only in bulk. */
+  createChained?(key: Uint8Array, engine: CipherEngine): ChainedCipher | null;
 }
