@@ -162,17 +162,14 @@ requireTools('cryptsetup')('LUKS1 and cryptsetup', () => {
       (value >>> 8) & 255,
       value & 255,
     ];
+    // Few cases: cryptsetup wipes the key material of what it repairs 39 times.
     const damages: [number, number[]][][] = [
-      [[slot(1, 44), u32(7)]],
       [
-        [slot(2, 40), u32(9)],
-        [slot(3, 44), u32(0)],
+        [slot(1, 40), u32(9)],
+        [slot(2, 44), u32(0)],
+        [slot(7, 40), u32(2 ** 32 - 1)],
       ],
       [[72, [...Buffer.from('SHA256')]]],
-      [
-        [slot(1, 40), u32(2 ** 32 - 1)],
-        [slot(7, 44), u32(1)],
-      ],
     ];
     for (const damage of damages) {
       const [theirs, ours] = [newImage(), newImage()];

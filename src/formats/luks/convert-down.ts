@@ -35,6 +35,7 @@ import { keyslotsOffsetBytes, type Luks2Header } from '../luks2/header.ts';
 import {
   isCryptSegment,
   isPassphraseSlot,
+  isPbkdf2,
   isPbkdf2Digest,
   type Luks2CryptSegment,
   type Luks2Keyslot,
@@ -137,7 +138,7 @@ function compatibleSlot(
   segment: Luks2CryptSegment,
   digest: Luks2Pbkdf2Digest,
 ): Luks2PassphraseKeyslot & { kdf: Luks2Pbkdf2 } {
-  if (isPassphraseSlot(slot) && slot.kdf.type === 'pbkdf2') {
+  if (isPassphraseSlot(slot) && isPbkdf2(slot.kdf)) {
     const { kdf, af, area, key_size } = slot;
     const isRight =
       kdf.hash === digest.hash &&
