@@ -3,11 +3,6 @@
 import { randomFillSync, randomUUID } from 'node:crypto';
 import { Secret } from './secret.ts';
 
-/** All of them. */
-export function fillRandom(bytes: Uint8Array): void {
-  randomFillSync(bytes);
-}
-
 export function randomBytes(lengthBytes: number): Uint8Array {
   return randomFillSync(new Uint8Array(lengthBytes));
 }

@@ -10,6 +10,8 @@ import { type Luks2OnDisk, openLuks2 } from '../../src/formats/luks2/volume.ts';
 import { MemoryByteDisk } from '../../src/testing/memory-disk.ts';
 import { toolEnvironment } from '../../src/testing/tools.ts';
 
+const PROGRAM = 'cryptsetup';
+
 export const TINY_ARGON2 = { forceIterations: 4, memoryKiB: 32, parallel: 1 } as const;
 export const TINY_ARGON2_WORDS = [
   ...['--pbkdf-memory', '32', '--pbkdf-force-iterations', '4'],
@@ -65,7 +67,7 @@ export class Bench implements Disposable {
     const named = words.map((word) => (word.startsWith('@') ? this.path(word.slice(1)) : word));
     return new Promise((resolve) => {
       const options = { env: toolEnvironment(), timeout: 60_000 };
-      const child = execFile('cryptsetup', ['-q', ...named], options, (error, stdout, stderr) => {
+      const child = execFile(PROGRAM, ['-q', ...named], options, (error, stdout, stderr) => {
         const status = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
         resolve({ status, stdout, stderr });
       });

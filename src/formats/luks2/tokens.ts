@@ -98,12 +98,3 @@ export function removeToken(metadata: Luks2Metadata, token: number): void {
   findToken(metadata, token);
   metadata.tokens.delete(token);
 }
-
-/** A `luks2-keyring` token, as `cryptsetup token add --key-description` makes it. */
-export function keyringTokenText(keyDescription: string, keyslots: readonly number[]): string {
-  return JSON.stringify({
-    type: KEYRING_TYPE,
-    keyslots: keyslots.map(String),
-    key_description: keyDescription,
-  });
-}

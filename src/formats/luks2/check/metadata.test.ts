@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { FormatError } from '../../../base/errors.ts';
-import { isObject, type JsonMap, type JsonValue, membersOf, parseJson } from '../json-text.ts';
+import { isObject, type JsonValue, membersOf, parseJson } from '../json-text.ts';
 import { checkMetadata } from './metadata.ts';
 
 const JSON_AREA_BYTES = 12288;
@@ -52,8 +52,8 @@ function memberOf(holder: JsonValue, name: string): JsonValue {
 
 function setMember(holder: JsonValue, name: string, value: JsonValue | undefined): void {
   if (holder instanceof Map) {
-    if (value === undefined) (holder as JsonMap).delete(name);
-    else (holder as JsonMap).set(name, value);
+    if (value === undefined) holder.delete(name);
+    else holder.set(name, value);
   } else if (value === undefined) delete (holder as Record<string, JsonValue>)[name];
   else (holder as Record<string, JsonValue>)[name] = value;
 }
