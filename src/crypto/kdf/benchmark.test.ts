@@ -47,6 +47,11 @@ describe('benchmarkPbkdf', () => {
     });
   });
 
+  it('takes four threads at most', async () => {
+    const pbkdf = await fitted({ parallel: 5 });
+    expect(pbkdf.parallel).toBe(4);
+  });
+
   it('stays at the least there may be on a slow machine', async () => {
     const pbkdf = await fitted({ iterTimeMs: 1 }, { workPerMs: 10 });
     expect(pbkdf).toMatchObject({ memoryKiB: 32, iterations: 4 });
@@ -87,14 +92,22 @@ describe('benchmarkPbkdf', () => {
   });
 
   it.each<[PbkdfRequest, RegExp]>([
-    [{ iterTimeMs: 0 }, /time must be more than 0/],
+    [{ iterTimeMs: 0 }, /Requested PBKDF target time cannot be zero.* got 0/],
     [{ iterTimeMs: Number.NaN }, /got NaN/],
-    [{ forceIterations: 3 }, /iterations must be an integer from 4/],
-    [{ name: 'pbkdf2', forceIterations: 999 }, /iterations must be an integer from 1000/],
-    [{ memoryKiB: 31 }, /memory in KiB must be/],
-    [{ memoryKiB: 5_000_000 }, /memory in KiB .* to 4194304/],
-    [{ parallel: 5 }, /parallel threads must be an integer from 1 to 4, got 5/],
-    [{ name: 'pbkdf2', hash: 'nohash' }, /hash "nohash" is not supported/],
+    [{ forceIterations: 3 }, /Forced iteration count is too low for argon2id \(minimum is 4\)/],
+    [
+      { name: 'pbkdf2', forceIterations: 999 },
+      /Forced iteration count is too low for pbkdf2 \(minimum is 1000\), got 999/,
+    ],
+    [{ forceIterations: 4.5 }, /iterations must be an integer .* got 4.5/],
+    [{ memoryKiB: 31 }, /Forced memory cost is too low for argon2id \(minimum is 32 kilobytes\)/],
+    [
+      { memoryKiB: 5_000_000 },
+      /Requested maximum PBKDF memory cost is too high \(maximum is 4194304 kilobytes\)/,
+    ],
+    [{ parallel: 0 }, /Requested PBKDF parallel threads cannot be zero/],
+    [{ parallel: -1 }, /parallel threads must be an integer from 1 to 4, got -1/],
+    [{ name: 'pbkdf2', hash: 'nohash' }, /Requested hash nohash is not supported/],
   ])('refuses %j', async (request, message) => {
     await expect(fitted(request)).rejects.toThrow(message);
   });

@@ -62,7 +62,7 @@ export async function benchmarkPbkdf(
   if (!(iterTimeMs > 0 && iterTimeMs <= MAX_ITER_TIME_MS)) {
     throw new DmError(
       'EINVAL',
-      `Cannot measure a key derivation: the time must be more than 0 and at most ${MAX_ITER_TIME_MS} ms, got ${iterTimeMs}`,
+      `Cannot make a key slot: Requested PBKDF target time cannot be zero, expected at most ${MAX_ITER_TIME_MS} ms, got ${iterTimeMs}`,
     );
   }
   const pbkdf = smallest(request, machine);
@@ -81,12 +81,14 @@ function smallest(request: PbkdfRequest, machine: PbkdfMachine): Pbkdf {
     return { name, hash, iterations: PBKDF_LIMITS.pbkdf2MinIterations, memoryKiB: 0, parallel: 0 };
   }
   const halfKiB = Math.floor(machine.memoryKiB / 2);
+  const processors = Math.min(machine.processors, PBKDF_LIMITS.argon2MaxParallel);
   return {
     name,
     hash,
     iterations: PBKDF_LIMITS.argon2MinIterations,
     memoryKiB: Math.min(request.memoryKiB ?? PBKDF_DEFAULTS.memoryKiB, halfKiB),
-    parallel: Math.min(request.parallel ?? PBKDF_DEFAULTS.parallel, machine.processors),
+    // As cryptsetup: fewer than were asked for, without a word.
+    parallel: Math.min(request.parallel ?? PBKDF_DEFAULTS.parallel, processors),
   };
 }
 

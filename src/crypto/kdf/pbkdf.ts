@@ -4,7 +4,7 @@
  */
 
 import { DmError } from '../../base/errors.ts';
-import { hashDigestBytes } from '../hash.ts';
+import { hashDigestBytes, hashNames } from '../hash.ts';
 
 export type PbkdfName = 'pbkdf2' | 'argon2i' | 'argon2id';
 
@@ -68,7 +68,10 @@ function checkRange(what: string, value: number, min: number, max: number): void
 
 function checkHash(hash: string): void {
   if (hashDigestBytes(hash) !== null) return;
-  throw new DmError('ENOTSUP', `Cannot derive a key: hash "${hash}" is not supported`);
+  throw new DmError(
+    'ENOTSUP',
+    `Cannot derive a key: Requested hash ${hash} is not supported, expected one of ${hashNames.join(', ')}`,
+  );
 }
 
 /** Throws unless these stored parameters can be computed within bounds. */
@@ -84,22 +87,37 @@ export function checkStoredPbkdf(pbkdf: Pbkdf): void {
   checkRange('memory in KiB', pbkdf.memoryKiB, minKiB, PBKDF_LIMITS.argon2MaxMemoryKiB);
 }
 
-/** Throws unless a new key slot may have these. */
+/** Throws, in cryptsetup's words, unless a new key slot may have these. */
 export function checkNewPbkdf(pbkdf: Pbkdf): void {
-  checkStoredPbkdf(pbkdf);
+  const { name, iterations, memoryKiB, parallel } = pbkdf;
   const limits = PBKDF_LIMITS;
-  if (pbkdf.name === 'pbkdf2') {
-    checkRange('iterations', pbkdf.iterations, limits.pbkdf2MinIterations, MAX_PBKDF2_ITERATIONS);
-    return;
+  const isArgon2 = name !== 'pbkdf2';
+  const minIterations = isArgon2 ? limits.argon2MinIterations : limits.pbkdf2MinIterations;
+  if (iterations < minIterations) {
+    throw refusal(
+      `Forced iteration count is too low for ${name} (minimum is ${minIterations}), got ${iterations}`,
+    );
   }
-  checkRange('iterations', pbkdf.iterations, limits.argon2MinIterations, MAX_ARGON2_ITERATIONS);
-  checkRange('parallel threads', pbkdf.parallel, 1, limits.argon2MaxParallel);
-  checkRange(
-    'memory in KiB',
-    pbkdf.memoryKiB,
-    limits.argon2MinMemoryKiB,
-    limits.argon2MaxMemoryKiB,
-  );
+  if (isArgon2) {
+    const { argon2MinMemoryKiB, argon2MaxMemoryKiB, argon2MaxParallel } = limits;
+    if (parallel === 0) throw refusal('Requested PBKDF parallel threads cannot be zero');
+    if (memoryKiB < argon2MinMemoryKiB) {
+      throw refusal(
+        `Forced memory cost is too low for ${name} (minimum is ${argon2MinMemoryKiB} kilobytes), got ${memoryKiB}`,
+      );
+    }
+    if (memoryKiB > argon2MaxMemoryKiB) {
+      throw refusal(
+        `Requested maximum PBKDF memory cost is too high (maximum is ${argon2MaxMemoryKiB} kilobytes), got ${memoryKiB}`,
+      );
+    }
+    checkRange('parallel threads', parallel, 1, argon2MaxParallel);
+  }
+  checkStoredPbkdf(pbkdf);
+}
+
+function refusal(words: string): DmError {
+  return new DmError('EINVAL', `Cannot make a key slot: ${words}`);
 }
 
 /** Bounds of what comes from a header beside the parameters. */
