@@ -15,20 +15,12 @@ import { run } from './tools.ts';
 
 export interface LuksImages {
   passphraseFile: string;
-  luks1: LuksImage;
+  luks1: string;
   /** The same bytes for each peer: some take an image for themselves. */
   luks1Copies: { nbdkit: string; qemu: string };
-  luks2: LuksImage;
+  luks2: string;
   /** LUKS2 in sectors of 4096 bytes. */
-  luks2Large: LuksImage;
-}
-
-export interface LuksImage {
-  path: string;
-  volumeKeyHex: string;
-  payloadBytes: number;
-  payloadSector: number;
-  sectorBytes: number;
+  luks2Large: string;
 }
 
 /** Of LUKS2's default header; LUKS1's is smaller, and aligned to 1 MiB. */
@@ -39,40 +31,32 @@ const PASSPHRASE = 'bench';
 export async function createLuksImages(folder: string, payloadBytes: number): Promise<LuksImages> {
   const passphraseFile = join(folder, 'passphrase');
   writeFileSync(passphraseFile, PASSPHRASE);
-  const make = async (name: string, sectorBytes: number, words: readonly string[]) => {
+  const make = async (name: string, words: readonly string[]) => {
     const path = join(folder, `${name}.img`);
     fillRandomly(path, HEADER_BYTES + payloadBytes);
-    await cryptsetup('luksFormat', path, passphraseFile, [
-      ...['--batch-mode', '--cipher', 'aes-xts-plain64', '--key-size', '512'],
+    await run('cryptsetup', [
+      ...['luksFormat', '--batch-mode', '--key-file', passphraseFile],
+      ...['--cipher', 'aes-xts-plain64', '--key-size', '512'],
       ...['--pbkdf-force-iterations', '1000', '--offset', String(HEADER_BYTES / SECTOR_BYTES)],
       ...words,
+      path,
     ]);
-    const volumeKeyHex = await readVolumeKey(path, passphraseFile);
-    const payloadSector = HEADER_BYTES / SECTOR_BYTES;
-    return { path, volumeKeyHex, payloadBytes, payloadSector, sectorBytes };
+    return path;
   };
   const luks2 = ['--type', 'luks2', '--pbkdf', 'pbkdf2'];
-  const luks1 = await make('luks1', 512, ['--type', 'luks1']);
+  const luks1 = await make('luks1', ['--type', 'luks1']);
   const copyFor = (peer: string) => {
     const path = join(folder, `luks1-${peer}.img`);
-    copyFileSync(luks1.path, path);
+    copyFileSync(luks1, path);
     return path;
   };
   return {
     passphraseFile,
     luks1,
     luks1Copies: { nbdkit: copyFor('nbdkit'), qemu: copyFor('qemu') },
-    luks2: await make('luks2', 512, [...luks2, '--sector-size', '512']),
-    luks2Large: await make('luks2-4096', 4096, [...luks2, '--sector-size', '4096']),
+    luks2: await make('luks2', [...luks2, '--sector-size', '512']),
+    luks2Large: await make('luks2-4096', [...luks2, '--sector-size', '4096']),
   };
-}
-
-/** The table that opens such an image without its header. */
-export function tableOf(image: LuksImage): string {
-  const { path, volumeKeyHex, payloadBytes, payloadSector, sectorBytes } = image;
-  const options = sectorBytes === 512 ? '' : ` 1 sector_size:${sectorBytes}`;
-  const sectors = payloadBytes / SECTOR_BYTES;
-  return `0 ${sectors} crypt aes-xts-plain64 ${volumeKeyHex} 0 ${path} ${payloadSector}${options}`;
 }
 
 function fillRandomly(path: string, lengthBytes: number): void {
@@ -82,24 +66,4 @@ function fillRandomly(path: string, lengthBytes: number): void {
   for (let at = 0; at < lengthBytes; at += PIECE_BYTES) writeSync(fd, piece, 0, piece.length, at);
   ftruncateSync(fd, lengthBytes);
   closeSync(fd);
-}
-
-async function cryptsetup(
-  command: string,
-  path: string,
-  passphraseFile: string,
-  words: readonly string[],
-): Promise<string> {
-  const keyFile = ['--key-file', passphraseFile];
-  const { stdout } = await run('cryptsetup', [command, ...keyFile, ...words, path]);
-  return stdout;
-}
-
-async function readVolumeKey(path: string, passphraseFile: string): Promise<string> {
-  const words = ['--batch-mode', '--dump-volume-key'];
-  const text = await cryptsetup('luksDump', path, passphraseFile, words);
-  const [, hex] = /^(?:MK|Volume key) dump:?\s*([0-9a-f\s]+)/im.exec(text) ?? [];
-  if (hex === undefined)
-    throw new Error(`Cannot find the volume key in what luksDump said of ${path}`);
-  return hex.replaceAll(/\s/g, '');
 }

@@ -2,10 +2,10 @@
 
 import type { Bar } from './bars.ts';
 import { type JobContext, ROWS, type Row, runJob } from './jobs.ts';
-import { createLuksImages, type LuksImages, tableOf } from './luks-images.ts';
+import { createLuksImages, type LuksImages } from './luks-images.ts';
 import { verifySameContent } from './luks-verify.ts';
 import { formatBars, formatTable } from './report.ts';
-import { RunningServer, serveCommand, socketPath } from './servers.ts';
+import { DEVMAPPER, RunningServer, socketPath } from './servers.ts';
 import { median, spread } from './statistics.ts';
 import { progress, requirePrograms } from './tools.ts';
 
@@ -126,11 +126,11 @@ function commandOf(name: LuksServer, images: LuksImages, socket: string): string
   const { passphraseFile, luks1, luks1Copies, luks2, luks2Large } = images;
   switch (name) {
     case 'luks1':
-      return serveCommand(socket, [{ name: 'disk', lines: [tableOf(luks1)] }]);
+      return serveLuks(luks1, passphraseFile, socket);
     case 'luks2':
-      return serveCommand(socket, [{ name: 'disk', lines: [tableOf(luks2)] }]);
+      return serveLuks(luks2, passphraseFile, socket);
     case 'luks2-4096':
-      return serveCommand(socket, [{ name: 'disk', lines: [tableOf(luks2Large)] }]);
+      return serveLuks(luks2Large, passphraseFile, socket);
     case 'nbdkit':
       return [
         ...['nbdkit', '-f', '-U', socket, 'file', luks1Copies.nbdkit],
@@ -143,6 +143,10 @@ function commandOf(name: LuksServer, images: LuksImages, socket: string): string
         ...['--cache=writeback', '-e', '8', '--persistent', '-x', 'disk', '-k', socket],
       ];
   }
+}
+
+function serveLuks(image: string, passphraseFile: string, socket: string): string[] {
+  return [DEVMAPPER, 'serve', '--luks', image, '--key-file', passphraseFile, '--socket', socket];
 }
 
 function note(results: Map<LuksServer, Result[]>, server: LuksServer, result: Result): void {

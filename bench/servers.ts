@@ -14,7 +14,7 @@ export const OURS = 'devmapper';
 export const PEERS = ['nbdkit-split', 'nbdkit-file', 'qemu-nbd'] as const;
 export type ServerName = typeof OURS | (typeof PEERS)[number];
 
-const DEVMAPPER = fileURLToPath(new URL('../bin/devmapper', import.meta.url));
+export const DEVMAPPER = fileURLToPath(new URL('../bin/devmapper', import.meta.url));
 /** The first start in a checkout builds the program. */
 const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 10_000;
