@@ -12,6 +12,7 @@ import type {
   ReencryptDisks,
   ReencryptKeys,
   ReencryptTuning,
+  RunOptions,
 } from '../../src/formats/luks2/reencrypt/types.ts';
 
 export interface Order {
@@ -30,6 +31,8 @@ export interface Order {
   tuning?: ReencryptTuning;
   /** The end comes in the middle of that write, counted from 1. */
   stopAtWrite?: number;
+  /** Stopped politely, behind the hot zone that reaches it. */
+  stopAfterBytes?: number;
   /** Of that write, how much is still done. */
   tornAtBytes?: number;
 }
@@ -133,9 +136,20 @@ async function perform(order: Order, disks: ReencryptDisks, keys: ReencryptKeys)
       return false;
     case 'run': {
       const context = { disks, header: current, keys };
-      return (await runReencrypt(context, tuning)).result === 'finished';
+      return (await runReencrypt(context, { ...tuning, ...politely(order) })).result === 'finished';
     }
   }
+}
+
+function politely({ stopAfterBytes }: Order): RunOptions {
+  if (stopAfterBytes === undefined) return {};
+  const controller = new AbortController();
+  return {
+    signal: controller.signal,
+    onProgress: ({ doneBytes }) => {
+      if (doneBytes >= stopAfterBytes) controller.abort();
+    },
+  };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

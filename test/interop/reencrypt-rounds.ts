@@ -13,7 +13,7 @@ import { parseCipherSpec } from '../../src/crypto/cipher-spec.ts';
 import { createSectorCipher } from '../../src/crypto/create-sector-cipher.ts';
 import { openFileDisk } from '../../src/devices/byte-disk.ts';
 import { readHeader } from '../../src/formats/luks2/read-header.ts';
-import { interruptedAt } from '../../src/formats/luks2/reencrypt/mapped-segments.ts';
+import { isComplete, readState } from '../../src/formats/luks2/reencrypt/state.ts';
 import { reencryptStatus } from '../../src/formats/luks2/reencrypt/status.ts';
 import { toolEnvironment } from '../../src/testing/tools.ts';
 import { type Order, obey, Stopped } from './reencrypt-program.ts';
@@ -224,8 +224,7 @@ class Round {
       const status = await this.#status();
       if (status === 'none') return;
       const isKilled = turn < this.#options.killCount;
-      const mustBeOurs = status === 'finishing' || (await this.#isTheirsToLose());
-      if (isOurs || mustBeOurs) await this.#runOurs(isKilled);
+      if (isOurs || (await this.#isTheirsToLose())) await this.#runOurs(isKilled);
       else await this.#runTheirs(status === 'crashed', isKilled);
       isOurs = !isOurs;
     }
@@ -242,11 +241,18 @@ class Round {
     return openFileDisk(this.#path(name), { readOnly: true, lock: 'none' });
   }
 
-  /** cryptsetup 2.6.1 recovers the last hot zone of a change with datashift from offset 0 of the disk, where the header is. */
+  /**
+   * Where cryptsetup 2.6.1 destroys data, killed and resumed by nobody but itself: when all is done but for the last header it begins again; so it does after recovery of
+   * the last hot zone of those that go backward; and the one of a change with datashift it recovers from offset 0 of the disk, where the header is.
+   */
   async #isTheirsToLose(): Promise<boolean> {
-    if (this.#kind !== 'change-shifted') return false;
     await using disk = await this.#openHeader();
-    return interruptedAt((await readHeader(disk)).metadata) === 0;
+    const { metadata } = await readHeader(disk);
+    if (reencryptStatus(metadata) === 'finishing') return true;
+    const state = readState(metadata);
+    const [first] = state.ranges;
+    const isLast = first?.kind === 'hot' && state.direction === 'backward' && !state.moved;
+    return isComplete(state) || isLast;
   }
 
   async #runOurs(isKilled: boolean): Promise<void> {
@@ -282,7 +288,7 @@ class Round {
     const where = [...this.#headerArgs, 'data'];
     this.log.push(`cryptsetup${isCrashed ? ' after repair' : ''}`);
     if (isCrashed) await this.#cryptsetupArgs(['repair', ...passphrase, ...where]);
-    if ((await this.#status()) === 'none') return;
+    if ((await this.#status()) === 'none' || (await this.#isTheirsToLose())) return;
     const resume = ['reencrypt', '--resume-only', '--force-offline-reencrypt', ...costs, ...where];
     const isFree = this.#options.scenario.resilience !== null && this.#kind !== 'decrypt-shifted';
     if (isFree) resume.push('--hotzone-size', String(HOTZONE_BYTES));

@@ -95,7 +95,7 @@ export function beginEncrypt(
   return { fromBytes: 0, toBytes: sizeBytes, lengthBytes: movedBytes };
 }
 
-/** `--decrypt` with a detached header. */
+/** `--decrypt` with a detached header. Forward, not backward as in cryptsetup, which then takes a last hot zone that it recovered for the first one. */
 export function beginDecrypt(header: Luks2Header, disk: DataDisk, tuning: ReencryptTuning): void {
   const { metadata } = header;
   const { segment, digest, offsetBytes } = onlyVolume(metadata);
@@ -112,7 +112,7 @@ export function beginDecrypt(header: Luks2Header, disk: DataDisk, tuning: Reencr
     [withFlag({ ...segment }, 'backup-previous'), [digest]],
     [withFlag(final, 'backup-final'), []],
   ]);
-  addSlot(header, disk, { mode: 'decrypt', direction: 'backward', tuning });
+  addSlot(header, disk, { mode: 'decrypt', direction: 'forward', tuning });
 }
 
 /** `--decrypt` of a volume whose header, a copy of which this is, stands in front of the data. */

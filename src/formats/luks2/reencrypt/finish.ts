@@ -27,7 +27,6 @@ export async function finish(
   disks: ReencryptDisks,
   header: Luks2Header,
   state: ReencryptState,
-  totalBytes: number,
 ): Promise<Luks2Header> {
   const metadata = copyMetadata(header.metadata);
   const { moved, mode } = state;
@@ -42,7 +41,7 @@ export async function finish(
     const offsetBytes = wholeHeaderBytes(header);
     await wipe(disks.data, { offsetBytes, lengthBytes: state.new.offsetBytes - offsetBytes });
   }
-  const freed = setFinished(metadata, state, isStaged ? totalBytes : null);
+  const freed = setFinished(metadata, state, isStaged ? state.old.sizeBytes : null);
   if (isStaged) addWipeToken(metadata, moved);
   let next = await writeHeader(disks.header, withRoom({ ...header, metadata }, state));
   for (const area of freed) await wipe(disks.header, area);

@@ -42,10 +42,3 @@ export function reencryptDigests(metadata: Luks2Metadata): {
   const state = readState(metadata);
   return { old: state.old.digest, new: state.new.digest };
 }
-
-/** Where in the volume the hot zone begins that waits for recovery; null: none does. */
-export function interruptedAt(metadata: Luks2Metadata): number | null {
-  if (requirementVersion(metadata) === null) return null;
-  const hot = readState(metadata).ranges.find((range) => range.kind === 'hot');
-  return hot?.logicalBytes ?? null;
-}

@@ -219,7 +219,7 @@ class Run implements Disposable {
 
   async #finish(): Promise<void> {
     const { disks, state } = this.#parts;
-    this.header = await finish(disks, this.header, state, this.#volume.totalBytes);
+    this.header = await finish(disks, this.header, state);
   }
 
   async #write(ranges: readonly Range[]): Promise<void> {

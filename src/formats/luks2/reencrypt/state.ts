@@ -217,11 +217,14 @@ function checkSides(state: ReencryptState): void {
 }
 
 /** The two kinds with a moved beginning that exist: encryption backward, decryption forward. */
-function checkMoved({ mode, direction, moved, protection }: ReencryptState): void {
+function checkMoved({ mode, direction, moved, old, protection }: ReencryptState): void {
   if (!moved) return;
   const kind = `${mode} ${direction}`;
   if (kind !== 'encrypt backward' && kind !== 'decrypt forward') {
     throw malformed('backup-moved-segment', 'encrypt backward or decrypt forward', kind);
+  }
+  if (mode === 'encrypt' && old.sizeBytes === null) {
+    throw malformed('backup-previous.size', 'bytes', 'dynamic');
   }
   if (moved.lengthBytes > protection.shiftBytes) {
     throw malformed('backup-moved-segment', `${protection.shiftBytes} at most`, moved.lengthBytes);
