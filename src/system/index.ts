@@ -14,6 +14,7 @@ import { createFileCalls, type FileCalls } from './file-calls.ts';
 import { createFuseCalls, type FuseCalls } from './fuse-calls.ts';
 import { createLockCalls, type LockCalls } from './lock-calls.ts';
 import type { Koffi } from './natives.ts';
+import { createProcessCalls, type ProcessCalls } from './process-calls.ts';
 import { RawCalls } from './raw-calls.ts';
 import { RawCipherCalls } from './raw-cipher-calls.ts';
 import { createSocketCalls, type SocketCalls } from './socket-calls.ts';
@@ -25,6 +26,7 @@ export interface System {
   readonly files: FileCalls;
   readonly space: SpaceCalls;
   readonly locks: LockCalls;
+  readonly process: ProcessCalls;
   readonly blocks: BlockCalls;
   readonly control: ControlCalls;
   readonly fuse: FuseCalls;
@@ -57,6 +59,7 @@ function load(): System | null {
     files: createFileCalls(raw),
     space: createSpaceCalls(raw),
     locks: createLockCalls(raw),
+    process: createProcessCalls(raw),
     blocks: createBlockCalls(raw),
     control: createControlCalls(raw),
     fuse: createFuseCalls(raw),

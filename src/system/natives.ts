@@ -12,6 +12,7 @@ export interface Native {
 const prototypes = {
   close: ['int', 'int'],
   shutdown: ['int', 'int', 'int'],
+  setrlimit: ['int', 'int', 'uintptr_t'],
   eventfd: ['int', 'uint', 'int'],
   socketpair: ['int', 'int', 'int', 'int', 'uintptr_t'],
   fcntl: ['int', 'int', 'int', 'uintptr_t'],

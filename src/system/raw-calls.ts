@@ -98,6 +98,13 @@ export class RawCalls {
     return this.#async.run((done) => this.#libc.ioctl.async(fd, request, address, done), buffer);
   }
 
+  /** Soft and hard limit, 64 bits each. */
+  setrlimit(resource: number, buffer: PinnedBuffer): number {
+    checkCount(resource);
+    checkSpan(buffer, 0, 16);
+    return this.#settle(this.#libc.setrlimit(resource, this.#addressOf(buffer)));
+  }
+
   fstatfs(fd: number, buffer: PinnedBuffer): number {
     checkFd(fd);
     checkSpan(buffer, 0, STATFS_BYTES);

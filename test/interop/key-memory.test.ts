@@ -99,6 +99,7 @@ describeUnless(obstacle)('keys in the daemon', { timeout: 120_000 }, () => {
     await expect(client.message({ name: 'one' }, 0, 'key wipe')).rejects.toThrow(/not suspended/);
     await client.remove({ name: 'one' });
     const pid = world.pid()!;
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/Max core file size +0 +0 /);
     expect(findKey(pid, first)).toEqual([]);
     expect(findKey(pid, second)).toEqual([]);
     expect(findKey(pid, kept)).not.toEqual([]);

@@ -12,10 +12,12 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { Errno, errnoOf, FormatError } from '../../base/errors.ts';
 import { EventLoopSpin } from '../../base/event-loop-spin.ts';
+import { Command, IOCTL_BASE } from '../protocol/commands.ts';
 import { FrameReader } from '../protocol/frame-reader.ts';
 import {
   type ControlReply,
   type ControlRequest,
+  DAEMON_REQUEST,
   encodeReply,
   requestShape,
 } from '../protocol/frames.ts';
@@ -43,6 +45,23 @@ const MAX_EARLY_BYTES = 128 * 1024;
 const SPIN_MS = 0.3;
 /** Replies below this go out in one piece. */
 const GATHERED_BYTES = 64 * 1024;
+
+/** Tables, messages, and methods of the daemon. */
+const MAY_HOLD_KEYS: ReadonlySet<number> = new Set([
+  DAEMON_REQUEST,
+  IOCTL_BASE + Command.tableLoad,
+  IOCTL_BASE + Command.targetMessage,
+]);
+/** What libuv reads into at a time. */
+const READ_BYTES = 64 * 1024;
+
+/**
+ * Node reads into memory of this size, copies what has come and frees it as it is. Zeroed memory of the same size is most likely the one that
+ * was freed last.
+ */
+function coverFreedMemory(): void {
+  for (let count = 0; count < 3; count += 1) new Uint8Array(READ_BYTES);
+}
 
 export class ControlConnection {
   /** Resolves with the reason, null for an orderly end, when everything of the connection is over. */
@@ -157,6 +176,7 @@ export class ControlConnection {
     this.#watchProgress(false, '');
     const reply = await this.#answer(request, this.#abort.signal);
     request.buffer.fill(0);
+    if (MAY_HOLD_KEYS.has(request.ioctl)) coverFreedMemory();
     this.#send(reply, request.wantsReason);
   }
 
