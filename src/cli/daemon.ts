@@ -1,6 +1,6 @@
 /** `devmapper daemon` in the foreground: from the first lock to the last flush. */
 
-import { closeSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { activatedSockets } from '../daemon/activation.ts';
 import { Daemon } from '../daemon/daemon.ts';
@@ -8,6 +8,7 @@ import { READY_LINE } from '../daemon/ensure-daemon.ts';
 import { createLog, type LogLevel, rotateLog } from '../daemon/log.ts';
 import { readTab } from '../daemon/tab.ts';
 import { stateFolder, statePaths } from '../system/state-folder.ts';
+import { keepOutOfCoreFiles } from './core-files.ts';
 import type { DaemonCommandOptions } from './daemon-command.ts';
 import { because, FAILURE_STATUS } from './failure.ts';
 import { networkOptions } from './serve-listen.ts';
@@ -20,7 +21,7 @@ const LINGER_MS = 5000;
 /** Resolves with the exit status, after a signal or a client's `stop`. */
 export async function runDaemon(options: DaemonCommandOptions): Promise<number> {
   let daemon: Daemon | null = null;
-  leaveNoMemoryBehind();
+  keepOutOfCoreFiles();
   const path = statePaths(stateFolder()).log;
   const log = createLog({ level: options.logLevel as LogLevel, fd: LOG_FD, path });
   const signals = listenForStop({
@@ -49,15 +50,6 @@ export async function runDaemon(options: DaemonCommandOptions): Promise<number> 
     throw error;
   } finally {
     signals.dispose();
-  }
-}
-
-/** Requests hold keys: a core file has none of our memory. See core(5). */
-function leaveNoMemoryBehind(): void {
-  try {
-    writeFileSync('/proc/self/coredump_filter', '0');
-  } catch {
-    // not Linux, or a kernel without core files
   }
 }
 

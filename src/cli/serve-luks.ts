@@ -2,6 +2,7 @@
 
 import type { DeviceMapper } from '../mapper/device-mapper.ts';
 import { mapVolume } from '../mapper/luks/map.ts';
+import { keepOutOfCoreFiles } from './core-files.ts';
 import { usageError } from './failure.ts';
 import { withImage } from './luks/image.ts';
 import type { LuksOptions } from './luks/option-table.ts';
@@ -29,6 +30,7 @@ export async function buildFromLuks(
 ): Promise<void> {
   const { readOnly = false, allowDiscards, keySlot } = options;
   const luksOptions = optionsFor(options, index);
+  keepOutOfCoreFiles();
   try {
     await withImage(path, luksOptions, 'read', async (image) => {
       const prompt = `Enter passphrase for ${path}`;

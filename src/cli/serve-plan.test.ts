@@ -25,6 +25,33 @@ describe('planDevices', () => {
     expect(names(plan(['base'], ['top'], ['B', 'T']))).toEqual(['base=B', 'top=T']);
   });
 
+  describe('with --luks', () => {
+    const luks = (images: string[], names: string[] = [], tables: string[] = []) =>
+      planDevices({ operands: [], names, tables, luks: images });
+    const secret = { kind: 'luks', name: 'secret', image: 'a', index: 0 };
+
+    test('one image is disk, unless named', () => {
+      expect(luks(['a'])).toEqual([{ ...secret, name: 'disk' }]);
+      expect(luks(['a'], ['secret'])).toEqual([secret]);
+    });
+
+    test('the first names belong to images, the others to tables', () => {
+      expect(luks(['a', 'b'], ['secret', 'second', 'top'], ['T'])).toEqual([
+        secret,
+        { kind: 'luks', name: 'second', image: 'b', index: 1 },
+        { kind: 'table', name: 'top', argument: 'T' },
+      ]);
+    });
+
+    test('names must be enough, and different', () => {
+      expect(() => luks(['a', 'b'])).toThrow('got 0 names and 2 devices');
+      expect(() => luks(['a'], [], ['T'])).toThrow('got 0 names and 2 devices');
+      expect(() => luks(['a'], ['x', 'x'], ['T'])).toThrow('two devices named "x"');
+      const words = { operands: ['b'], names: [], tables: [], luks: ['a'] };
+      expect(() => planDevices(words)).toThrow('Cannot serve b together with --luks');
+    });
+  });
+
   test.each<[string, Parameters<typeof plan>, RegExp]>([
     ['nothing', [[]], /Nothing to serve/],
     ['only a name', [[], ['x']], /Nothing to serve/],

@@ -5,7 +5,7 @@ import { DmError } from '../base/errors.ts';
 import type { NbdServerEvent } from '../exports/nbd/server.ts';
 import { DeviceMapper } from '../mapper/device-mapper.ts';
 import { type NbdService, type ServeNbdOptions, serveNbd } from '../mapper/serve-nbd.ts';
-import { because, CommandError, FAILURE_STATUS } from './failure.ts';
+import { because, CommandError, FAILURE_STATUS, usageError } from './failure.ts';
 import { buildDevice } from './serve-build.ts';
 import type { ServeOptions } from './serve-command.ts';
 import { listenOptions } from './serve-listen.ts';
@@ -17,6 +17,7 @@ import { readStandardInput } from './table-source.ts';
 
 /** Resolves with the exit status, after a signal. */
 export async function serve(words: readonly string[], options: ServeOptions): Promise<number> {
+  checkLuksWords(options);
   const plan = planDevices({
     operands: words,
     names: options.name ?? [],
@@ -51,6 +52,18 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
     signals.dispose();
     if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true });
   }
+}
+
+/** Options of --luks mean nothing without it; a key file that is not used would be a surprise. */
+function checkLuksWords(options: ServeOptions): void {
+  if (options.luks !== undefined) return;
+  const { keyFile, keyfileOffset, keyfileSize, header, keySlot, allowDiscards } = options;
+  const words = [keyFile, keyfileOffset, keyfileSize, header, keySlot, allowDiscards];
+  if (words.every((word) => word === undefined)) return;
+  throw usageError(
+    'Cannot use --key-file, --header, --key-slot or --allow-discards without --luks',
+    'devmapper serve --luks IMAGE --key-file FILE',
+  );
 }
 
 async function listen(mapper: DeviceMapper, options: ServeNbdOptions): Promise<NbdService> {

@@ -1,5 +1,6 @@
 /** Runs a line of `devmapper luks`, without commander: options may stand anywhere in it, as cryptsetup has it. */
 
+import { keepOutOfCoreFiles } from '../core-files.ts';
 import { COMMON_OPTIONS, type LuksCommand } from './command.ts';
 import { findLuksCommand } from './commands.ts';
 import { type LuksOptionSpec, OPTIONS, type OptionName } from './option-table.ts';
@@ -18,6 +19,7 @@ export async function runLuks(
   const command = await entry.load();
   if (options.help) return { helpFor: command.name };
   checkWords(command, rest, given);
+  keepOutOfCoreFiles();
   try {
     return (await command.run({ operands: rest, options })) ?? 0;
   } catch (error) {

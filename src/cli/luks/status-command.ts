@@ -59,14 +59,13 @@ async function factsOf(client: DmClient, device: DeviceStatus): Promise<Facts> {
   const { rows } = await client.table({ name }, { kind: 'table' });
   const crypt = rows.find(({ type }) => type === 'crypt') ?? rows[0];
   const features = crypt?.type === 'crypt' ? cryptWords(crypt) : plainWords(crypt);
-  const last = rows.at(-1);
   return {
     name,
     active: true,
     inUse: openCount > 0,
     type: /^CRYPT-([A-Z0-9]+)-/.exec(uuid)?.[1] ?? 'n/a',
     ...features,
-    sizeSectors: last === undefined ? 0 : last.start + last.length,
+    sizeSectors: rows.reduce((end, { start, length }) => Math.max(end, start + length), 0),
     readOnly,
     suspended,
   };
