@@ -18,6 +18,7 @@ import { checkCipher } from './key-material.ts';
 import { KEY_MAX_BYTES } from './limits.ts';
 import { type Luks2Metadata, SECTION_NAMES } from './metadata.ts';
 import { chooseSlot } from './slot-edit.ts';
+import { choosePlace } from './slots.ts';
 import { Luks2OnDisk } from './volume.ts';
 import { writeNewHeader } from './write-header.ts';
 
@@ -48,7 +49,10 @@ export async function formatLuks2(
   using volumeKey = chooseKey(request, cipher);
   if (!isNullCipher(cipher)) checkCipher(cipher, volumeKey.lengthBytes, layout.sectorBytes);
   const header = await createHeader(request, cipher, layout, volumeKey);
-  if (request.key) chooseSlot(header.metadata, request.key.slot);
+  if (request.key) {
+    chooseSlot(header.metadata, request.key.slot);
+    choosePlace(header, volumeKey.lengthBytes, disk.name);
+  }
   await clear(disk, layout, request.detached ?? false);
   const volume = new Luks2OnDisk(disk, await writeNewHeader(disk, header));
   if (request.key) await volume.addKey(volumeKey, keyRequest(request, request.key));

@@ -8,8 +8,9 @@ import { benchmarkPbkdf } from '../../crypto/kdf/benchmark.ts';
 import { PBKDF_DEFAULTS } from '../../crypto/kdf/pbkdf.ts';
 import type { Secret } from '../../crypto/secret.ts';
 import type { AddKeyRequest } from '../luks/types.ts';
-import { findAreaGap } from './area-gap.ts';
+import { type AreaPlace, findAreaGap } from './area-gap.ts';
 import { createDigest, findDigest, freeDigestNumber } from './digests.ts';
+import type { Luks2Header } from './header.ts';
 import type { HeaderStore } from './header-store.ts';
 import { checkCipher, wipeArea, writeKey } from './key-material.ts';
 import { defaultCryptSegment, digestOfKeyslot } from './mapping.ts';
@@ -87,6 +88,20 @@ async function addSlot(
   return number;
 }
 
+/** Where the area of a new slot goes. Throws DmError ENOSPC. */
+export function choosePlace(
+  { metadata, headerBytes }: Luks2Header,
+  keyBytes: number,
+  name: string,
+): AreaPlace {
+  const place = findAreaGap(metadata, headerBytes, keyBytes);
+  if (place) return place;
+  throw new DmError(
+    'ENOSPC',
+    `No space for new keyslot: the key slots area of ${name} has no gap left for a key of ${keyBytes} bytes`,
+  );
+}
+
 /** Everything of a slot but what is in its area. */
 async function prepareSlot(
   store: HeaderStore,
@@ -94,13 +109,7 @@ async function prepareSlot(
   key: Secret,
   request: AddKeyRequest,
 ): Promise<Luks2PassphraseKeyslot> {
-  const place = findAreaGap(draft, store.header.headerBytes, key.lengthBytes);
-  if (!place) {
-    throw new DmError(
-      'ENOSPC',
-      `No space for new keyslot: the key slots area of ${store.disk.name} has no gap left for a key of ${key.lengthBytes} bytes`,
-    );
-  }
+  const place = choosePlace({ ...store.header, metadata: draft }, key.lengthBytes, store.disk.name);
   const area = chooseAreaCipher(draft, key, request);
   const pbkdf = await benchmarkPbkdf(request.pbkdf ?? {}, area.keyBytes);
   const slot = createSlot({
