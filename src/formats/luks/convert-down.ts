@@ -9,7 +9,7 @@
 
 import { DmError } from '../../base/errors.ts';
 import { SECTOR_BYTES } from '../../base/units.ts';
-import type { ByteDisk } from '../byte-disk.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import {
   DIGEST_BYTES,
   decodeHeader,

@@ -10,8 +10,8 @@
 
 import { DmError } from '../../base/errors.ts';
 import { SECTOR_BYTES } from '../../base/units.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { randomBytes } from '../../crypto/random.ts';
-import type { ByteDisk } from '../byte-disk.ts';
 import {
   decodeHeader,
   encodeHeader,

@@ -6,7 +6,7 @@
  */
 
 import { DmError } from '../../base/errors.ts';
-import type { ByteDisk } from '../byte-disk.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { convertToLuks1 } from './convert-down.ts';
 import { convertToLuks2 } from './convert-up.ts';
 import { probeLuks } from './index.ts';

@@ -1,7 +1,7 @@
 /** Which version of LUKS a disk has, and opening it whichever it is. */
 
 import { DmError, FormatError } from '../../base/errors.ts';
-import type { ByteDisk } from '../byte-disk.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { formatLuks1 } from '../luks1/format.ts';
 import { LUKS_MAGIC } from '../luks1/header.ts';
 import { openLuks1 } from '../luks1/volume.ts';

@@ -1,6 +1,7 @@
 /** Key material of both versions: a key split into stripes (AF splitter), encrypted sector by sector from 0 on with what a passphrase derives to. */
 
 import { SECTOR_BYTES } from '../../base/units.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { mergeKey, splitKey } from '../../crypto/af-splitter.ts';
 import { parseCipherSpec } from '../../crypto/cipher-spec.ts';
 import { createSectorCipher } from '../../crypto/create-sector-cipher.ts';
@@ -8,7 +9,6 @@ import { loadHash } from '../../crypto/hash.ts';
 import { randomBytes } from '../../crypto/random.ts';
 import { Secret } from '../../crypto/secret.ts';
 import type { SectorCipher } from '../../crypto/sector-cipher.ts';
-import type { ByteDisk } from '../byte-disk.ts';
 
 export interface KeyMaterial {
   offsetBytes: number;

@@ -2,13 +2,13 @@
 
 import { DmError } from '../../base/errors.ts';
 import { SECTOR_BYTES } from '../../base/units.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { parseCipherSpec } from '../../crypto/cipher-spec.ts';
 import { createSectorCipher } from '../../crypto/create-sector-cipher.ts';
 import { hashDigestBytes } from '../../crypto/hash.ts';
 import { PBKDF_DEFAULTS } from '../../crypto/kdf/pbkdf.ts';
 import { randomBytes, randomSecret, randomUuid } from '../../crypto/random.ts';
 import { Secret } from '../../crypto/secret.ts';
-import type { ByteDisk } from '../byte-disk.ts';
 import { wipeWithRandom, wipeWithZeros } from '../luks/key-material.ts';
 import type { FormatRequest } from '../luks/types.ts';
 import { parseUuid } from '../luks/uuid.ts';

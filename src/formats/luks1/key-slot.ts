@@ -1,10 +1,10 @@
 /** One key slot: the volume's key, out of it and into it. */
 
 import { SECTOR_BYTES } from '../../base/units.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { deriveKey } from '../../crypto/kdf/derive-key.ts';
 import { randomBytes } from '../../crypto/random.ts';
 import type { Secret } from '../../crypto/secret.ts';
-import type { ByteDisk } from '../byte-disk.ts';
 import {
   type KeyMaterial,
   readKeyMaterial,

@@ -4,7 +4,7 @@
  */
 
 import { DmError, FormatError } from '../../base/errors.ts';
-import type { ByteDisk } from '../byte-disk.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import {
   checkSlots,
   decodeHeader,

@@ -7,10 +7,10 @@
 
 import { DmError } from '../../base/errors.ts';
 import { bytesToSectors, SECTOR_BYTES } from '../../base/units.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { benchmarkPbkdf } from '../../crypto/kdf/benchmark.ts';
 import type { PbkdfRequest } from '../../crypto/kdf/pbkdf.ts';
 import { Secret } from '../../crypto/secret.ts';
-import type { ByteDisk } from '../byte-disk.ts';
 import type {
   AddKeyRequest,
   LuksVolume,

@@ -4,7 +4,7 @@
  */
 
 import { SECTOR_BYTES } from '../../base/units.ts';
-import type { ByteDisk } from '../byte-disk.ts';
+import type { ByteDisk } from '../../core/byte-disk.ts';
 import { encodeHeader, type Luks1Header } from './header.ts';
 import { HEADER_BYTES } from './layout.ts';
 
