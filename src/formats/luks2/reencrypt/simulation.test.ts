@@ -396,6 +396,33 @@ describe.each(kinds())('$name', (kind) => {
   }, 60_000);
 });
 
+test(`the header comes in front, killed at many points (seed ${seed})`, async () => {
+  const prng = createPrng(seed);
+  const kind = kinds().find(({ name }) => name === 'encryption with the header in front')!;
+  const plain = plainText(kind.dataBytes);
+  const image = new Uint8Array(kind.dataBytes + kind.spareBytes);
+  image.set(plain);
+  const file = new MemoryByteDisk(FRONT);
+  const formatted = await format(file, AHEAD);
+  const recorder = new Recorder([image, file.bytes]);
+  const [data, header] = recorder.disks as [ByteDisk, ByteDisk];
+  await reencrypt.placeHeader(header, data, await kind.begin({ header, data }, formatted));
+  for (let stepCount = 1; stepCount <= recorder.steps.length; stepCount += 1) {
+    const crash = pickCrash(recorder, prng, stepCount);
+    const images = recorder.crash(stepCount, crash.survives, crash.tornAt);
+    const disks = images.map((bytes) => new MemoryByteDisk(bytes));
+    const saved = await readHeader(disks[1]!);
+    if (reencryptStatus(saved.metadata) === 'none') {
+      const kept = await disks[0]!.read(0, plain.length);
+      expect(Buffer.compare(kept, plain), crash.name).toBe(0);
+      continue;
+    }
+    await reencrypt.placeHeader(disks[1]!, disks[0]!, saved);
+    await runReencrypt(await contextOf(kind, [disks[0]!]), {});
+    await expectDone(kind, [disks[0]!], plain, crash.name);
+  }
+}, 60_000);
+
 async function survive(
   kind: Kind,
   recorder: Recorder,
