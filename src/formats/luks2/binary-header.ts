@@ -4,7 +4,16 @@
  * Source: LUKS2 On-Disk Format Specification 1.1, section 2.
  */
 
-import { bigU64be, bytes, constant, malformed, u16be, u64be, utf8 } from '../../codec/field.ts';
+import {
+  bigU64be,
+  bytes,
+  constant,
+  type Field,
+  malformed,
+  u16be,
+  u64be,
+  utf8,
+} from '../../codec/field.ts';
 import { struct, type ValueOf } from '../../codec/struct.ts';
 
 export const BINARY_HEADER_BYTES = 4096;
@@ -25,6 +34,39 @@ const MAGIC_BYTES: Readonly<Record<CopyName, Uint8Array>> = {
   secondary: Uint8Array.of(0x53, 0x4b, 0x55, 0x4c, 0xba, 0xbe), // "SKUL\xba\xbe"
 };
 
+/**
+ * People's names, whatever their bytes: those of a text that is not UTF-8 stand as U+DC80 to U+DCFF, and are written back as they were.
+ */
+function nameField(sizeBytes: number): Field<string> {
+  const plain = utf8(sizeBytes);
+  return {
+    sizeBytes,
+    decode(source, position, place) {
+      const whole = source.subarray(position, position + sizeBytes - 1);
+      const end = whole.indexOf(0);
+      const raw = end === -1 ? whole : whole.subarray(0, end);
+      if (isUtf8(raw)) return plain.decode(source, position, place);
+      return String.fromCharCode(...[...raw].map((byte) => (byte < 0x80 ? byte : 0xdc00 + byte)));
+    },
+    encode(value, target, position, place) {
+      if (!/[\udc80-\udcff]/.test(value)) return plain.encode(value, target, position, place);
+      target.set(
+        [...value].slice(0, sizeBytes - 1).map((char) => char.charCodeAt(0) & 0xff),
+        position,
+      );
+    },
+  };
+}
+
+function isUtf8(raw: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(raw);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const fieldsOf = (copy: CopyName) => ({
   magic: constant(bytes(6), MAGIC_BYTES[copy]),
   version: constant(u16be, 2),
@@ -32,12 +74,12 @@ const fieldsOf = (copy: CopyName) => ({
   headerBytes: u64be,
   /** One more with every write. */
   sequenceId: bigU64be,
-  label: utf8(48),
+  label: nameField(48),
   checksumAlgorithm: utf8(32),
   /** Another one in each copy and after each write. */
   salt: bytes(SALT_BYTES),
   uuid: utf8(40),
-  subsystem: utf8(48),
+  subsystem: nameField(48),
   /** Where this copy lies. */
   offsetBytes: u64be,
   padding: bytes(PADDING_BYTES.short),

@@ -99,6 +99,16 @@ describe('of two copies', () => {
     expect(disk.writeCount).toBe(writeCount);
   });
 
+  test('a label that is not UTF-8 survives', async () => {
+    const disk = new MemoryByteDisk(newer.slice());
+    const bytes = Uint8Array.of(0x61, 0xff, 0x80, 0xc3);
+    await writeNewHeader(disk, { ...headerOf(SIZE), label: 'a\udcff\udc80\udcc3' });
+    expect(disk.bytes.subarray(24, 29)).toEqual(Uint8Array.of(...bytes, 0));
+    const header = await readHeader(disk);
+    await writeHeader(disk, header);
+    expect(disk.bytes.subarray(24, 29)).toEqual(Uint8Array.of(...bytes, 0));
+  });
+
   test('each write has new salts', async () => {
     const disk = mixed(newer, newer);
     const before = await readHeader(disk);
