@@ -155,7 +155,7 @@ function nameTaken(name: string): CommandError {
   });
 }
 
-/** The daemon has the keys for as long as it takes to load the table. */
+/** The daemon has the keys until the table is loaded, and gives them up by itself; without a table they are taken back. */
 async function withKeys(
   client: DmClient,
   volume: LuksVolume,
@@ -170,23 +170,16 @@ async function withKeys(
     await run();
   } catch (error) {
     // What is on its way says more than that a key could not be taken back either.
-    for (const each of descriptions) await removeKey(client, each).catch(() => undefined);
+    for (const description of descriptions) {
+      await client.daemon('key-remove', { description }).catch(() => undefined);
+    }
     throw error;
-  }
-  for (const each of descriptions) await removeKey(client, each);
-}
-
-/** A daemon that was started before an update may not know how: the key stays until it ends. */
-async function removeKey(client: DmClient, description: string): Promise<void> {
-  try {
-    await client.daemon('key-remove', { description });
-  } catch (error) {
-    if (!(error instanceof DmError) || error.code !== 'ENOTSUP') throw error;
   }
 }
 
 async function addKey(client: DmClient, description: string, key: Secret): Promise<void> {
-  await client.daemon('key-add', { description, payload: Buffer.from(key.bytes).toString('hex') });
+  const payload = Buffer.from(key.bytes).toString('hex');
+  await client.daemon('key-add', { description, payload, once: true });
 }
 
 interface NewDevice {
