@@ -30,6 +30,9 @@ import { assertCurrent } from './write-header.ts';
 /** What areas are encrypted with when the volume's own cipher cannot. */
 const FALLBACK_AREA = { cipher: 'aes-xts-plain64', keyBytes: 64 } as const;
 
+/** IVs that cryptsetup has for areas: it refuses tcw and the like, and could not open the slot. */
+const AREA_IV = /-(?:ecb|null|plain|plain64|plain64be|benbi|eboiv|essiv:[^-]+)$/;
+
 /** Bytes of the volume's keys, as its slots say; 0 without any. */
 export function volumeKeyBytes(metadata: Luks2Metadata): number {
   for (const digest of volumeDigests(metadata)) {
@@ -137,7 +140,7 @@ function chooseAreaCipher(
   }
   const segment = defaultCryptSegment(metadata);
   const keyBytes = volumeKeyBytes(metadata) || key.lengthBytes;
-  if (!segment || segment.integrity || segment.encryption.startsWith('cipher_null')) {
+  if (!segment || segment.integrity || !isForAreas(segment.encryption)) {
     return FALLBACK_AREA;
   }
   try {
@@ -147,6 +150,10 @@ function chooseAreaCipher(
     if (error instanceof DmError) return FALLBACK_AREA;
     throw error;
   }
+}
+
+function isForAreas(cipher: string): boolean {
+  return AREA_IV.test(cipher) && !cipher.startsWith('cipher_null');
 }
 
 /**
