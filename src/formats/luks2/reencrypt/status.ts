@@ -13,7 +13,7 @@ export interface Extent {
   lengthBytes: number;
 }
 
-export interface PendingWipe {
+interface PendingWipe {
   token: number;
   extent: Extent;
   segment: { offset: string; size: string };

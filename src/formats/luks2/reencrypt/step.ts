@@ -103,7 +103,7 @@ function trim(state: ReencryptState, chosen: Extent, limits: StepLimits): Extent
 }
 
 /** Throws DmError EINVAL for a hot zone that is no multiple of the alignment, or for an area that protects nothing. */
-export function longestStep({ protection }: ReencryptState, limits: StepLimits): number {
+function longestStep({ protection }: ReencryptState, limits: StepLimits): number {
   const { alignmentBytes, hotzoneBytes, digestBytes } = limits;
   if (protection.type.startsWith('datashift')) return protection.shiftBytes;
   if (hotzoneBytes !== undefined && hotzoneBytes % alignmentBytes !== 0) {
