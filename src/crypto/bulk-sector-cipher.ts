@@ -17,6 +17,12 @@ export interface CipherPart {
   readonly iv: IvGenerator | null;
 }
 
+/** Overwrites its keys. */
+export function closePart({ mode, iv }: CipherPart): void {
+  mode.close();
+  iv?.close();
+}
+
 export class BulkSectorCipher implements SectorCipher {
   readonly sectorBytes: number;
   readonly #engine: CipherEngine;
@@ -88,10 +94,7 @@ export class BulkSectorCipher implements SectorCipher {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { mode, iv } of this.#parts) {
-      mode.close();
-      iv?.close();
-    }
+    for (const part of this.#parts) closePart(part);
     this.#engine.memory.wipeScratch();
   }
 

@@ -1,7 +1,7 @@
 /** Makes a sector cipher from what dm-crypt's table line says: finds cipher, mode and IV, divides the key, and refuses what dm-crypt refuses. */
 
 import { DmError } from '../base/errors.ts';
-import { BulkSectorCipher, type CipherPart } from './bulk-sector-cipher.ts';
+import { BulkSectorCipher, type CipherPart, closePart } from './bulk-sector-cipher.ts';
 import type { CipherType } from './cipher/block-cipher.ts';
 import { findCipherType } from './cipher/index.ts';
 import { type CipherEngine, type CipherPath, cipherEngine } from './cipher-engine.ts';
@@ -26,9 +26,17 @@ export function createSectorCipher(options: SectorCipherOptions, path?: CipherPa
   if (mode.hasIv) for (const hash of essivHashesOf(spec)) checkEssivHash(hash, cipher);
   const engine = cipherEngine(path);
   const firstKey = keys[0]!;
-  const parts = keys.map((part) =>
-    createPart(options, { cipher, mode, ivType, key: part, firstKey, extraKey, engine }),
-  );
+  const parts: CipherPart[] = [];
+  try {
+    for (const part of keys) {
+      parts.push(
+        createPart(options, { cipher, mode, ivType, key: part, firstKey, extraKey, engine }),
+      );
+    }
+  } catch (error) {
+    for (const part of parts) closePart(part);
+    throw error;
+  }
   return new BulkSectorCipher(options, engine, cipher.blockBytes, parts);
 }
 
@@ -110,8 +118,13 @@ interface PartContext {
 
 function createPart(options: SectorCipherOptions, context: PartContext): CipherPart {
   const { cipher, mode, ivType, key, engine } = context;
-  const iv = ivType && createIv(ivType, options, context);
-  return { mode: mode.create(cipher, key, engine), iv };
+  const created = mode.create(cipher, key, engine);
+  try {
+    return { mode: created, iv: ivType && createIv(ivType, options, context) };
+  } catch (error) {
+    created.close();
+    throw error;
+  }
 }
 
 function createIv(type: IvType, options: SectorCipherOptions, context: PartContext): IvGenerator {

@@ -14,7 +14,7 @@ const ALIGN_BYTES = 64;
 const MAX_PAGES = 4096;
 
 /** Of one run: as much as stays in the processor's second-level cache together with what else is touched. */
-export const RUN_BYTES = 32_768;
+export const RUN_BYTES = 65_536;
 /** Address 0 stays free, so that none is ever mistaken for `null`. */
 const DATA_AT = PAGE_BYTES;
 const SPARE_AT = DATA_AT + RUN_BYTES + PAGE_BYTES / 2;
