@@ -13,9 +13,12 @@ import type { BlockDevice, DeviceNumber, DeviceRange } from './device.ts';
 import { type KeyFinder, NO_KEYS } from './keyring.ts';
 import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
 import { showSecrets, splitSecrets, wipeSecrets } from './line-secrets.ts';
+import { type RowError, refusal } from './row-error.ts';
 import { RowIndex } from './row-index.ts';
 import type { Target, TargetRegistry, TargetType } from './target.ts';
 import { plainMemory, type TargetMemory } from './target-memory.ts';
+
+export { RowError } from './row-error.ts';
 
 /** One line of a table, before anything is looked up. */
 export interface RowSpec {
@@ -317,24 +320,6 @@ function checkRow(spec: RowSpec, before: readonly Row[], options: TableOptions):
 
 function gapMessage(spec: RowSpec, before: readonly Row[]): string {
   return `Gap in table: expected the row to start at sector ${before.at(-1)?.end ?? 0}, got ${spec.start}`;
-}
-
-/** Why a row was refused; a caller that knows where the row came from can say so. */
-export class RowError extends DmError {
-  readonly row: RowSpec;
-
-  constructor(row: RowSpec, message: string, cause?: DmError) {
-    super(
-      cause?.code ?? 'EINVAL',
-      `${row.type}: ${message} (table row at sector ${row.start})`,
-      cause && { cause },
-    );
-    this.row = row;
-  }
-}
-
-function refusal(spec: RowSpec, message: string, cause?: DmError): RowError {
-  return new RowError(spec, message, cause);
 }
 
 function tableLimits(rows: readonly Row[]): Limits {
