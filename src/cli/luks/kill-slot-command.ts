@@ -1,5 +1,6 @@
 /** `devmapper luks kill-slot`: by its number. */
 
+import { DmError } from '../../base/errors.ts';
 import type { LuksVolume } from '../../formats/luks/types.ts';
 import { CommandError } from '../failure.ts';
 import { type LuksCommand, type LuksInvocation, UNLOCK_OPTIONS } from './command.ts';
@@ -8,7 +9,7 @@ import { confirmLastSlot, isLastSlot } from './last-slot.ts';
 import type { LuksOptions } from './option-table.ts';
 import { slotOperand } from './requests.ts';
 import { WRONG_PARAMETERS } from './status.ts';
-import { unlock, wipeUnlocked } from './unlock.ts';
+import { NO_KEY, type Unlockable, unlock, wipeUnlocked } from './unlock.ts';
 
 const HELP = `
 Asks for a passphrase of another slot first, so that one is left that works; with --batch-mode, and without --key-file, it does not.
@@ -62,20 +63,23 @@ async function proveAnother(volume: LuksVolume, slot: number, options: LuksOptio
 }
 
 /** The volume as if the slot were gone already. */
-function withoutSlot(volume: LuksVolume, slot: number): LuksVolume {
+function withoutSlot(volume: LuksVolume, slot: number): Unlockable {
   const rest = volume.slots().filter((each) => each.slot !== slot && !each.unbound);
-  const unlockRest: LuksVolume['unlock'] = async (passphrase, { signal } = {}) => {
-    for (const [index, each] of rest.entries()) {
-      try {
-        return await volume.unlock(passphrase, { slot: each.slot, ...(signal && { signal }) });
-      } catch (error) {
-        if (index === rest.length - 1) throw error;
+  return {
+    keyBytes: volume.keyBytes,
+    slots: () => rest,
+    unlockWithVolumeKey: (key) => volume.unlockWithVolumeKey(key),
+    unlock: async (passphrase) => {
+      for (const each of rest) {
+        const unlocked = await volume.unlock(passphrase, { slot: each.slot }).catch(nullIfWrong);
+        if (unlocked !== null) return unlocked;
       }
-    }
-    throw new Error('no slot is left to try');
+      throw new DmError('EPERM', NO_KEY);
+    },
   };
-  return Object.create(volume, {
-    slots: { value: () => rest },
-    unlock: { value: unlockRest },
-  }) as LuksVolume;
+}
+
+function nullIfWrong(error: unknown): null {
+  if (error instanceof DmError && error.code === 'EPERM') return null;
+  throw error;
 }

@@ -10,6 +10,9 @@ import type { LuksOptions } from './option-table.ts';
 import { keyFileOf, type PassphraseHost, processHost, readPassphrase } from './passphrase.ts';
 import { BAD_PASSPHRASE, WRONG_PARAMETERS } from './status.ts';
 
+/** What unlocking needs of a volume. */
+export type Unlockable = Pick<LuksVolume, 'keyBytes' | 'slots' | 'unlock' | 'unlockWithVolumeKey'>;
+
 export interface UnlockRequest {
   prompt: string;
   options: LuksOptions;
@@ -24,7 +27,7 @@ const USUAL_TRIES = 3;
 export const NO_KEY = 'No key available with this passphrase.';
 
 /** Throws CommandError, status 2 for a wrong passphrase. */
-export async function unlock(volume: LuksVolume, request: UnlockRequest): Promise<UnlockedWith> {
+export async function unlock(volume: Unlockable, request: UnlockRequest): Promise<UnlockedWith> {
   const { options, host = processHost } = request;
   const keyFile = options['volume-key-file'];
   if (keyFile !== undefined) return await unlockWithKey(volume, keyFile);
@@ -46,7 +49,7 @@ export async function unlock(volume: LuksVolume, request: UnlockRequest): Promis
 }
 
 async function attempt(
-  volume: LuksVolume,
+  volume: Unlockable,
   passphrase: Secret,
   { slot }: UnlockRequest,
 ): Promise<Unlocked | null> {
@@ -60,7 +63,7 @@ async function attempt(
 }
 
 /** Nobody need type anything for what cannot succeed. */
-function checkSlots(volume: LuksVolume, slot: number | undefined): void {
+function checkSlots(volume: Unlockable, slot: number | undefined): void {
   const slots = volume.slots().map((each) => each.slot);
   const isThere = slot === undefined ? slots.length > 0 : slots.includes(slot);
   if (isThere) return;
@@ -87,7 +90,7 @@ function hintFor(passphrase: Secret, options: LuksOptions): string[] {
   ];
 }
 
-function noKey(volume: LuksVolume, { slot }: UnlockRequest, hint: string[]): CommandError {
+function noKey(volume: Unlockable, { slot }: UnlockRequest, hint: string[]): CommandError {
   const tried =
     slot === undefined
       ? usedSlots(volume.slots().map((each) => each.slot))
@@ -95,7 +98,7 @@ function noKey(volume: LuksVolume, { slot }: UnlockRequest, hint: string[]): Com
   return new CommandError(NO_KEY, { status: BAD_PASSPHRASE, details: [tried, ...hint] });
 }
 
-async function unlockWithKey(volume: LuksVolume, keyFile: string): Promise<UnlockedWith> {
+async function unlockWithKey(volume: Unlockable, keyFile: string): Promise<UnlockedWith> {
   using key = await readKeyFile(keyFile, { sizeBytes: volume.keyBytes });
   return { ...(await volume.unlockWithVolumeKey(key)), passphrase: null };
 }
