@@ -128,7 +128,7 @@ requireKernel()('a real kernel', () => {
       shareDir: folder.path,
     });
     const lines = stdout.trim().split('\n');
-    const rows = [2, 2, 2, 1, 1, 2, 2, 1];
+    const rows = [2, 3, 2, 1, 1, 2, 2, 1];
     expect(lines).toEqual(
       disks.map(
         (_, index) => `/dev/vd${String.fromCharCode(97 + index)} ${images.hash} ${rows[index]}`,
