@@ -5,7 +5,19 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
+
+/** Of `assemblyscript/asc`, whose own types would give `Array.at` of the whole project another type. */
+interface Compiler {
+  main(
+    args: readonly string[],
+    io: {
+      readFile(file: string): string | null;
+      writeFile(file: string, contents: unknown): void;
+      listFiles(): string[];
+      stderr: { write(text: unknown): void };
+    },
+  ): Promise<{ error: Error | null }>;
+}
 
 const folder = fileURLToPath(new URL('../src/crypto/kernels/', import.meta.url));
 
@@ -30,7 +42,8 @@ export async function buildKernel(name: string): Promise<string> {
   const source = readFileSync(`${folder}${name}.as`, 'utf8');
   const complaints: string[] = [];
   let binary = new Uint8Array();
-  const { error } = await asc.main([`${name}.ts`, ...flags, '--outFile', 'kernel.wasm'], {
+  const compiler = (await import(import.meta.resolve('assemblyscript/asc'))) as Compiler;
+  const { error } = await compiler.main([`${name}.ts`, ...flags, '--outFile', 'kernel.wasm'], {
     readFile: (file) => (file === `${name}.ts` ? source : null),
     writeFile: (_file, contents) => {
       binary = contents as Uint8Array<ArrayBuffer>;
