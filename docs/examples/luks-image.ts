@@ -40,7 +40,7 @@ console.log(
   const data = await disk.read({ offsetBytes: 4096, lengthBytes: 4096 });
   console.log(`in the volume: ${Buffer.from(data).toString('latin1', 0, 10)}`);
 }
-await openLuksVolume(image, first).catch((error: Error) => console.log(error.message));
+await openLuksVolume(image, first).catch((error: unknown) => console.log((error as Error).message));
 await rm(folder, { recursive: true });
 
 // Prints:

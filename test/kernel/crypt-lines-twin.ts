@@ -16,7 +16,8 @@ import { createTargetRegistry } from '../../src/core/target.ts';
 import { targets } from '../../src/targets/index.ts';
 import { readSectors } from '../../src/testing/submit.ts';
 import { TestDisks } from '../../src/testing/test-disk.ts';
-import { type CryptCase, keyHex } from './crypt-lines.ts';
+import type { CryptCase } from './crypt-lines.ts';
+import { keyHex } from './crypt-messages.ts';
 import { runInKernel } from './kernel.ts';
 
 export interface StepAnswer {
