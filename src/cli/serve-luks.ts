@@ -6,8 +6,9 @@ import { keepOutOfCoreFiles } from './core-files.ts';
 import { usageError } from './failure.ts';
 import { withImage } from './luks/image.ts';
 import type { LuksOptions } from './luks/option-table.ts';
+import { recoverFirst } from './luks/recover.ts';
 import { luksFailure } from './luks/status.ts';
-import { unlock, wipeUnlocked } from './luks/unlock.ts';
+import { unlockAgain, wipeUnlocked } from './luks/unlock.ts';
 import type { ServeOptions } from './serve-command.ts';
 
 export type ServeLuksOptions = Pick<
@@ -32,9 +33,15 @@ export async function buildFromLuks(
   const luksOptions = optionsFor(options, index);
   keepOutOfCoreFiles();
   try {
+    const prompt = `Enter passphrase for ${path}`;
+    const request = { prompt, options: luksOptions, slot: keySlot };
+    using recovered = await recoverFirst(
+      path,
+      { ...luksOptions, ...(readOnly && { readonly: true }) },
+      request,
+    );
     await withImage(path, luksOptions, 'read', async (image) => {
-      const prompt = `Enter passphrase for ${path}`;
-      const unlocked = await unlock(image.volume, { prompt, options: luksOptions, slot: keySlot });
+      const unlocked = await unlockAgain(image.volume, recovered, request);
       try {
         await mapVolume(mapper, image, unlocked, {
           name,

@@ -6,6 +6,7 @@ import { DeviceMapper } from './device-mapper.ts';
 import { type FormatImageRequest, formatLuksImage } from './luks/format.ts';
 import { openLuksImage } from './luks/image.ts';
 import { mapVolume } from './luks/map.ts';
+import { needsRecovery, recoverStep } from './luks/recover.ts';
 import { Volume } from './volume.ts';
 
 export { DmError, FormatError } from '../base/errors.ts';
@@ -71,7 +72,7 @@ export async function formatLuks(
 
 /**
  * Opens an image for I/O on what is encrypted in it. The passphrase stays the caller's; the volume key is overwritten when the volume is
- * closed. Throws `DmError`: `EPERM` for a wrong passphrase, `ENODATA` where there is no LUKS header; `FormatError` for a damaged one.
+ * closed. A re-encryption that was killed in the middle of a step is recovered first, unless `readOnly`. Throws `DmError`: `EPERM` for a wrong passphrase, `ENODATA` where there is no LUKS header; `FormatError` for a damaged one.
  */
 export async function openLuksVolume(
   image: string,
@@ -79,6 +80,7 @@ export async function openLuksVolume(
   options: OpenLuksVolumeOptions = {},
 ): Promise<Volume> {
   const { header, slot, readOnly = false, allowDiscards } = options;
+  if (!readOnly) await recoverFirst(image, header, passphrase);
   await using opened = await openLuksImage(image, {
     readOnly: true,
     ...(header !== undefined && { header }),
@@ -103,6 +105,17 @@ export async function openLuksVolume(
 
 /** Of the only device in its mapper. */
 const NAME = 'luks';
+
+/** A re-encryption that was killed in the middle of a step. */
+async function recoverFirst(image: string, header: string | undefined, passphrase: Secret) {
+  const where = header === undefined ? {} : { header };
+  {
+    await using opened = await openLuksImage(image, { readOnly: true, ...where });
+    if (!(await needsRecovery(opened))) return;
+  }
+  await using opened = await openLuksImage(image, { lock: 'image', ...where });
+  await recoverStep(opened, passphrase);
+}
 
 function unlockSlot(volume: LuksVolume, passphrase: Secret, slot: number | undefined) {
   return volume.unlock(passphrase, slot === undefined ? {} : { slot });

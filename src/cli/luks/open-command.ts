@@ -13,9 +13,10 @@ import { CommandError } from '../failure.ts';
 import { type LuksCommand, type LuksInvocation, UNLOCK_OPTIONS } from './command.ts';
 import { withImage } from './image.ts';
 import type { LuksOptions } from './option-table.ts';
+import { recoverFirst } from './recover.ts';
 import { requireLuks2 } from './requests.ts';
 import { BUSY, WRONG_PARAMETERS } from './status.ts';
-import { unlock, wipeUnlocked } from './unlock.ts';
+import { unlock, unlockAgain, wipeUnlocked } from './unlock.ts';
 import { wrongWords } from './words.ts';
 
 const HELP = `
@@ -99,13 +100,15 @@ function unlockRequest(path: string, options: LuksOptions) {
 
 async function openDevice(path: string, name: string, options: LuksOptions): Promise<void> {
   const access = options.persistent ? 'header' : 'read';
+  const request = unlockRequest(path, options);
+  using recovered = await recoverFirst(path, options, request);
   await withImage(path, options, access, async (image) => {
     const { volume, data } = image;
     // Before anybody is asked for a passphrase: what could not be mapped anyway.
     const segments = volume.segments(data.sizeBytes);
     await using client = await openClient({ start: true });
     await checkUnused(client, { name, volume, path }, options);
-    const unlocked = await unlock(volume, unlockRequest(path, options));
+    const unlocked = await unlockAgain(volume, recovered, request);
     try {
       using keys = await VolumeKeys.of(volume, segments, unlocked);
       const allowDiscards = options['allow-discards'] ?? volume.flags.includes('allow-discards');
@@ -178,8 +181,7 @@ async function withKeys(
 }
 
 async function addKey(client: DmClient, description: string, key: Secret): Promise<void> {
-  const payload = Buffer.from(key.bytes).toString('hex');
-  await client.daemon('key-add', { description, payload, once: true });
+  await client.daemon('key-add', { description, payload: key.bytes, once: true });
 }
 
 interface NewDevice {

@@ -1,7 +1,7 @@
 /** Opens the lock: a passphrase from wherever it comes, several tries at a terminal, or the volume key itself. */
 
 import { DmError } from '../../base/errors.ts';
-import type { Secret } from '../../crypto/secret.ts';
+import { Secret } from '../../crypto/secret.ts';
 import type { LuksVolume, Unlocked } from '../../formats/luks/types.ts';
 import type { UnlockedWith } from '../../mapper/luks/volume-keys.ts';
 import { CommandError } from '../failure.ts';
@@ -46,6 +46,16 @@ export async function unlock(volume: Unlockable, request: UnlockRequest): Promis
     if (left <= 1) throw noKey(volume, request, hint);
     host.say(NO_KEY);
   }
+}
+
+/** With the passphrase that was right for what came before, if there was anything; the caller wipes that one too. */
+export async function unlockAgain(
+  volume: Unlockable,
+  known: Secret | null,
+  request: UnlockRequest,
+): Promise<UnlockedWith> {
+  if (known === null) return await unlock(volume, request);
+  return { ...(await volume.unlock(known)), passphrase: Secret.from(known.bytes) };
 }
 
 async function attempt(

@@ -58,7 +58,18 @@ export function isUnboundSlot(metadata: Luks2Metadata, slot: number): boolean {
   return digest === null || metadata.digests.get(digest)!.segments.length === 0;
 }
 
-/** Rows for a data device of that size. Throws DmError EINVAL when it is too small or does not end on a sector's boundary. */
+/** Nobody can say which sectors of a step that was interrupted are old: to read them may give nonsense, to write them destroys others. */
+function refuseHot(metadata: Luks2Metadata, name: string): void {
+  for (const segment of metadata.segments.values()) {
+    if (!segment.flags?.includes('in-reencryption')) continue;
+    throw new DmError(
+      'EBUSY',
+      `Cannot open ${name}: Device requires reencryption recovery. Run repair first. Its re-encryption was interrupted in the middle of a step`,
+    );
+  }
+}
+
+/** Rows for a data device of that size. Throws DmError EBUSY while a step of re-encryption waits for recovery, EINVAL when it is too small or does not end on a sector's boundary. */
 export function mapSegments(
   metadata: Luks2Metadata,
   dataSizeBytes: number,
@@ -66,6 +77,7 @@ export function mapSegments(
 ): MappedSegment[] {
   const rows: MappedSegment[] = [];
   let startSectors = 0;
+  refuseHot(metadata, name);
   for (const [number, segment] of regularSegments(metadata)) {
     const refuse = (code: 'EINVAL' | 'ENOTSUP', reason: string) =>
       new DmError(code, `Cannot map segment ${number} of ${name}: ${reason}`);

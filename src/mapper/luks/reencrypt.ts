@@ -11,7 +11,7 @@ import type { Luks2Header } from '../../formats/luks2/header.ts';
 import type { Luks2Metadata } from '../../formats/luks2/metadata.ts';
 import { readHeader } from '../../formats/luks2/read-header.ts';
 import { reencryptDigests } from '../../formats/luks2/reencrypt/mapped-segments.ts';
-import { recoverReencrypt, runReencrypt } from '../../formats/luks2/reencrypt/run.ts';
+import { runReencrypt } from '../../formats/luks2/reencrypt/run.ts';
 import { reencryptStatus } from '../../formats/luks2/reencrypt/status.ts';
 import type {
   ReencryptDisks,
@@ -103,24 +103,6 @@ export async function goOn(
 ): Promise<RunResult> {
   const { result } = await runReencrypt({ disks, header, keys }, options);
   return result;
-}
-
-/** Recovers the step that a crash interrupted; nothing else is re-encrypted. `header` is open already. */
-export async function recoverImage(
-  path: string,
-  header: ByteDisk,
-  passphrase: Secret,
-  options: ReencryptImageOptions,
-): Promise<void> {
-  const current = await readHeader(header);
-  if (reencryptStatus(current.metadata) !== 'crashed') return;
-  using keys = await unlockBoth(header, current.metadata, passphrase);
-  if (options.header === undefined) {
-    await recoverReencrypt({ disks: { header, data: header }, header: current, keys });
-    return;
-  }
-  await using data = await openFileDisk(path, { readOnly: false, lock: 'image' });
-  await recoverReencrypt({ disks: { header, data }, header: current, keys });
 }
 
 export function demandReencryption({ metadata }: Luks2Header): void {

@@ -9,7 +9,7 @@ import { isDamaged } from '../../formats/luks2/header.ts';
 import { readHeader } from '../../formats/luks2/read-header.ts';
 import { reencryptStatus } from '../../formats/luks2/reencrypt/status.ts';
 import { repairHeader } from '../../formats/luks2/write-header.ts';
-import { recoverImage } from './reencrypt.ts';
+import { recoverStep } from './recover.ts';
 
 export interface RepairOptions {
   /** Path of a detached header. */
@@ -65,6 +65,11 @@ async function repairReencryption(
     'LUKS2 reencryption was interrupted in the middle of a step. It will be recovered.',
   );
   using passphrase = await options.passphrase();
-  await recoverImage(path, header, passphrase, options);
+  if (options.header === undefined) {
+    await recoverStep({ header, data: header }, passphrase);
+  } else {
+    await using data = await openFileDisk(path, { readOnly: false, lock: 'image' });
+    await recoverStep({ header, data }, passphrase);
+  }
   return ['the interrupted step of re-encryption was recovered'];
 }
