@@ -40,7 +40,7 @@ export async function checkChecksum(
   }
 }
 
-/** The JSON area: text, and nothing but NULs behind it. */
+/** The JSON area: text, blanks maybe, and nothing but NULs behind it. */
 export function decodeMetadata(area: Uint8Array): Luks2Metadata {
   const problem = (expected: string, got: string, at: number) =>
     new FormatError({
@@ -58,7 +58,10 @@ export function decodeMetadata(area: Uint8Array): Luks2Metadata {
   const text = textOf(area.subarray(0, endBytes));
   if (text === null) throw problem('UTF-8', 'something else', 0);
   const { value, lengthChars } = parseJson(text);
-  if (lengthChars !== text.length) throw problem('one JSON object', 'more text', lengthChars);
+  // Blanks and line feeds behind it are harmless, and cryptsetup takes them.
+  if (/[^ \t\r\n]/.test(text.slice(lengthChars))) {
+    throw problem('one JSON object', 'more text', lengthChars);
+  }
   return checkMetadata(value, area.length);
 }
 

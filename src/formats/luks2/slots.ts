@@ -13,8 +13,14 @@ import { createDigest, findDigest, freeDigestNumber } from './digests.ts';
 import type { Luks2Header } from './header.ts';
 import type { HeaderStore } from './header-store.ts';
 import { checkCipher, wipeArea, writeKey } from './key-material.ts';
+import { splitKeyBytes } from './limits.ts';
 import { defaultCryptSegment, digestOfKeyslot } from './mapping.ts';
-import { isPassphraseSlot, type Luks2Metadata, type Luks2PassphraseKeyslot } from './metadata.ts';
+import {
+  isPassphraseSlot,
+  type Luks2Keyslot,
+  type Luks2Metadata,
+  type Luks2PassphraseKeyslot,
+} from './metadata.ts';
 import {
   chooseSlot,
   copyTokenAssignments,
@@ -83,7 +89,8 @@ async function addSlot(
   request: AddKeyRequest,
 ): Promise<number> {
   const number = chooseSlot(draft, request.slot);
-  const slot = await prepareSlot(store, draft, key, request);
+  const place = choosePlace({ ...store.header, metadata: draft }, key.lengthBytes, store.disk.name);
+  const slot = await prepareSlot(place, draft, key, request);
   insertSlot(draft, number, slot, digest);
   await assertCurrent(store.disk, store.header);
   await writeKey(store.disk, slot, request.passphrase, key);
@@ -107,12 +114,11 @@ export function choosePlace(
 
 /** Everything of a slot but what is in its area. */
 async function prepareSlot(
-  store: HeaderStore,
+  place: AreaPlace,
   draft: Luks2Metadata,
   key: Secret,
   request: AddKeyRequest,
 ): Promise<Luks2PassphraseKeyslot> {
-  const place = choosePlace({ ...store.header, metadata: draft }, key.lengthBytes, store.disk.name);
   const area = chooseAreaCipher(draft, key, request);
   const pbkdf = await benchmarkPbkdf(request.pbkdf ?? {}, area.keyBytes);
   const slot = createSlot({
@@ -157,6 +163,21 @@ function isForAreas(cipher: string): boolean {
 }
 
 /**
+ * Where the material of a changed slot goes: beside the old one, or over it where there is no room beside, as with cryptsetup. Then a crash while it is
+ * written leaves neither passphrase; the other slots are as they were.
+ */
+function placeOfChange(
+  { header, disk }: HeaderStore,
+  { area }: Luks2Keyslot,
+  keyBytes: number,
+): AreaPlace {
+  const gap = findAreaGap(header.metadata, header.headerBytes, keyBytes);
+  const sizeBytes = Number(area.size);
+  if (gap || sizeBytes < splitKeyBytes(keyBytes)) return choosePlace(header, keyBytes, disk.name);
+  return { offsetBytes: Number(area.offset), sizeBytes };
+}
+
+/**
  * A new passphrase for a slot. Without `request.slot`, or with the old one, the number stays; another one must be free. Its tokens and its
  * priority stay with it.
  */
@@ -172,7 +193,8 @@ export async function changeKey(
   if (digest === null || (await findDigest(draft, key)) !== digest) throw wrongKey();
   const { slot: wanted = oldNumber } = request;
   const number = wanted === oldNumber ? oldNumber : chooseSlot(draft, wanted);
-  const slot = await prepareSlot(store, draft, key, request);
+  const place = placeOfChange(store, oldSlot, key.lengthBytes);
+  const slot = await prepareSlot(place, draft, key, request);
   if (!request.priority && oldSlot.priority !== undefined) slot.priority = oldSlot.priority;
   if (number !== oldNumber) {
     copyTokenAssignments(draft, oldNumber, number);
@@ -182,7 +204,7 @@ export async function changeKey(
   await assertCurrent(store.disk, store.header);
   await writeKey(store.disk, slot, request.passphrase, key);
   await store.commit(draft);
-  await wipeArea(store.disk, oldSlot.area);
+  if (slot.area.offset !== oldSlot.area.offset) await wipeArea(store.disk, oldSlot.area);
   return number;
 }
 

@@ -176,6 +176,38 @@ function withBadPrimary(): Uint8Array {
   return bytes;
 }
 
+describe('a change without room for a new area', () => {
+  async function full(): Promise<Uint8Array> {
+    const disk = new MemoryByteDisk(image.slice());
+    const volume = await openLuks2(disk);
+    await volume.addKey(key, { passphrase: secret('fourth'), pbkdf });
+    await volume.addKey(key, { passphrase: secret('fifth'), pbkdf });
+    return disk.bytes;
+  }
+
+  test.each([undefined, 9])('overwrites the old one, slot asked for: %s', async (slot) => {
+    const disk = new MemoryByteDisk(await full());
+    const volume = await openLuks2(disk);
+    await expect(volume.addKey(key, { passphrase: third, pbkdf })).rejects.toThrow(
+      'No space for new keyslot',
+    );
+    const request = { passphrase: third, pbkdf, ...(slot !== undefined && { slot }) };
+    const { offset, size } = volume.header.metadata.keyslots.get(0)!.area;
+    expect(await volume.changeKey(key, 0, request)).toBe(slot ?? 0);
+    const after = await openLuks2(disk);
+    expect(after.header.metadata.keyslots.get(slot ?? 0)!.area).toMatchObject({ offset, size });
+    expect(await opens(after, third)).toBe(true);
+    expect(await opens(after, first)).toBe(false);
+    expect(await opens(after, second)).toBe(true);
+  });
+
+  test('killed anywhere touches no other slot', async () => {
+    const disk = new CrashDisk(await full());
+    await (await openLuks2(disk)).changeKey(key, 0, { passphrase: third, pbkdf });
+    await checkCrashes(disk, { either: [], always: [second] });
+  });
+});
+
 describe('key material', () => {
   test('of a killed slot is gone', async () => {
     const disk = new MemoryByteDisk(image.slice());

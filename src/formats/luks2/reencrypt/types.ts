@@ -3,8 +3,8 @@
  * How it works: docs/formats/luks2-reencryption.md
  */
 
+import type { ByteDisk } from '../../../core/byte-disk.ts';
 import type { Secret } from '../../../crypto/secret.ts';
-import type { ByteDisk } from '../../byte-disk.ts';
 
 export type ReencryptMode = 'encrypt' | 'decrypt' | 'reencrypt';
 export type ReencryptDirection = 'forward' | 'backward';
