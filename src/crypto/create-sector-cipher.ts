@@ -57,6 +57,12 @@ function cipherTypeOf(spec: CipherSpec): CipherType {
       `Cannot use the cipher "${spec.text}": Error allocating crypto tfm, there is no cipher "${spec.cipher}" here`,
     );
   }
+  if (type.onlyEcb && spec.mode !== 'ecb') {
+    throw new DmError(
+      'EINVAL',
+      `Cannot use the cipher "${spec.text}": Error allocating crypto tfm, ${type.name} is for ecb, got ${spec.mode}`,
+    );
+  }
   if (spec.mode === 'xts' && type.blockBytes !== 16) {
     throw new DmError(
       'EINVAL',

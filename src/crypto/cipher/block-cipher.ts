@@ -25,6 +25,8 @@ export interface CipherType {
   readonly blockBytes: 8 | 16;
   /** All lengths that the kernel takes. */
   readonly keyLengthsBytes: readonly number[];
+  /** It goes with no other mode. */
+  readonly onlyEcb?: boolean;
   /** Has checked the key's length already. Throws `DmError` where this build lacks the cipher, saying which has it. */
   create(key: Uint8Array, engine: CipherEngine): BlockCipher;
   /** Null or absent: only in bulk. */

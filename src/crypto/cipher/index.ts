@@ -2,6 +2,7 @@
 
 import type { CipherType } from './block-cipher.ts';
 import { blowfish, cast5 } from './legacy-ciphers.ts';
+import { nullCipher } from './null-cipher.ts';
 import { aes, aria, camellia, sm4, tripleDes } from './openssl-ciphers.ts';
 import { serpent } from './serpent.ts';
 import { twofish } from './twofish.ts';
@@ -16,6 +17,7 @@ const cipherTypes: readonly CipherType[] = [
   cast5,
   serpent,
   twofish,
+  nullCipher,
 ];
 
 const byName = new Map(cipherTypes.map((type) => [type.name, type]));

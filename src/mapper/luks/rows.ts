@@ -43,7 +43,9 @@ function rowOf(volume: LuksVolume, segment: MappedSegment, options: RowOptions):
     return { ...place, type: 'linear', params: `${options.data} ${offsetSectors}` };
   }
   const { digest, ivOffset, sectorBytes } = segment;
-  const key = `:${options.keyBytes(digest)}:logon:${keyDescription(volume, digest)}`;
+  const reference = `:${options.keyBytes(digest)}:logon:${keyDescription(volume, digest)}`;
+  // The cipher that does nothing takes no key.
+  const key = cipher.startsWith('cipher_null') ? '-' : reference;
   const features = [
     ...(options.allowDiscards ? ['allow_discards'] : []),
     ...(sectorBytes === 512 ? [] : [`sector_size:${sectorBytes}`]),
