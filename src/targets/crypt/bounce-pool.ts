@@ -19,6 +19,7 @@ export class BouncePool {
   readonly #free: Uint8Array[] = [];
   readonly #waiting: BounceWaiter[] = [];
   #count = 0;
+  #isStarting = false;
 
   constructor(memory: TargetMemory) {
     this.#memory = memory;
@@ -42,10 +43,15 @@ export class BouncePool {
     this.#waiting.push(waiter);
   }
 
+  /** Whoever is started and ends at once gets here again, and leaves the rest to the loop: thousands may wait, and the stack is not that deep. */
   giveBack(bounce: Uint8Array): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free.push(bounce);
-    else next.start(bounce);
+    this.#free.push(bounce);
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    while (this.#free.length > 0 && this.#waiting.length > 0) {
+      this.#waiting.shift()!.start(this.#free.pop()!);
+    }
+    this.#isStarting = false;
   }
 
   /** Nothing is under way any more. */

@@ -7,11 +7,12 @@ import { createPrng } from '../../base/prng.ts';
 import { SimulatedClock } from '../../base/simulated-clock.ts';
 import { type Bio, BioFlag, Op } from '../../core/bio.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
-import { plainMemory } from '../../core/target-memory.ts';
+import { plainMemory, type TargetMemory } from '../../core/target-memory.ts';
 import { CountJournal } from '../../exports/data-plane/count-journal.ts';
 import { FileRanges } from '../../exports/data-plane/file-ranges.ts';
 import { buildPlan } from '../../exports/data-plane/plan.ts';
 import { createReplica, type ReplicaOptions } from '../../exports/data-plane/replica.ts';
+import { ReplicaMemory } from '../../exports/data-plane/replica-memory.ts';
 import { readExtents, readSectors, submitBio } from '../../testing/submit.ts';
 import type { TestDisk } from '../../testing/test-disk.ts';
 import { World } from '../../testing/world.ts';
@@ -207,7 +208,11 @@ test('no row, plan or error holds the key as text', async () => {
   await expect(refused).rejects.not.toThrow(KEY.toString('hex').slice(0, 16));
 });
 
-async function copyOf(device: MappedDevice, bytes: SharedArrayBuffer) {
+async function copyOf(
+  device: MappedDevice,
+  bytes: SharedArrayBuffer,
+  memory: TargetMemory = plainMemory,
+) {
   const { plan } = buildPlan(device);
   for (const leaf of plan.leaves) leaf.direct = { kind: 'memory', bytes };
   const ranges = new FileRanges();
@@ -219,7 +224,7 @@ async function copyOf(device: MappedDevice, bytes: SharedArrayBuffer) {
     ranges,
     deferral: { disk: null },
     journal: new CountJournal(),
-    memory: plainMemory,
+    memory,
   };
   return { replica: await createReplica(plan, options), ranges };
 }
@@ -263,4 +268,81 @@ test('a key of the keyring is taken once, and the table names it', async () => {
   await write(device, 0, data);
   expect(Buffer.from(world.disks.get('A').bytes.subarray(0, 512))).toEqual(xts(OTHER_KEY, data, 0));
   await expect(world.load(device, table)).rejects.toMatchObject({ code: 'ENOKEY' });
+});
+
+test('cipher_null takes no key and changes nothing', async () => {
+  const text = '0 64 crypt cipher_null-ecb - 0 A 8';
+  const { device, disk } = await start(text);
+  const data = randomBytes(64 * 512);
+  await write(device, 0, data);
+  expectSame(stored(disk, 0, data.length), Buffer.from(data));
+  expect(device.live!.tableLines()).toEqual([text]);
+  await device.suspend();
+  await expect(device.message(0, ['key', 'set', '00'])).rejects.toThrow(/0 bytes, got 1/);
+  await device.message(0, ['key', 'wipe']);
+  await expect(device.resume()).rejects.toMatchObject({ code: 'EAGAIN' });
+  await device.message(0, ['key', 'set', '-']);
+  await device.resume();
+  expectSame(await readSectors(device, 0, 64), data);
+});
+
+/** Of two crypt devices, one on the other. */
+async function startStack() {
+  const { world, device, disk } = await start();
+  const key = OTHER_KEY.toString('hex');
+  const upper = await world.start(
+    'top',
+    `0 8192 crypt aes-xts-plain64 ${key} 0 ${device.operand} 0`,
+  );
+  const stacked = (data: Uint8Array, sector: number) =>
+    xts(KEY, xts(OTHER_KEY, data, sector), sector + 5);
+  return { upper, disk, stacked };
+}
+
+test('crypt on crypt: a slow disk holds up both, and neither waits for the other for ever', async () => {
+  const { upper, disk, stacked } = await startStack();
+  const waiting: (() => void)[] = [];
+  disk.answer = (finish) => waiting.push(finish);
+  const data = randomBytes(4096 * 512);
+  const writes = [0, 4096].map((sector) => write(upper, sector, data));
+  const reads = readSectors(upper, 0, 8);
+  for (let next = waiting.pop(); next; next = waiting.length % 2 ? waiting.shift() : waiting.pop())
+    next();
+  expect(await Promise.all(writes)).toEqual([0, 0]);
+  await reads;
+  disk.answer = (finish) => finish();
+  expectSame(stored(disk, 0, data.length), stacked(data, 0));
+  expectSame(stored(disk, 4096, data.length), stacked(data, 4096));
+  expectSame(await readSectors(upper, 4096, 4096), data);
+  const range = { op: Op.writeZeroes, sector: 1000, sectorCount: 3000 };
+  expect(await submitBio(upper, range)).toBe(0);
+  const zeroes = new Uint8Array(3000 * 512);
+  expectSame(stored(disk, 1000, zeroes.length), stacked(zeroes, 1000));
+});
+
+test('crypt on crypt in a worker, whose memory is small', async () => {
+  const { upper, disk, stacked } = await startStack();
+  const memory = new SharedArrayBuffer(SECTORS * 512);
+  const { replica } = await copyOf(upper, memory, new ReplicaMemory([]));
+  const data = randomBytes(5000 * 512);
+  expect(await write(replica.device, 11, data)).toBe(0);
+  expectSame(new Uint8Array(memory, 19 * 512, data.length), stacked(data, 11));
+  expectSame(await readSectors(replica.device, 11, 5000), data);
+  await write(upper, 11, data);
+  expect(Buffer.compare(new Uint8Array(memory), disk.bytes)).toBe(0);
+  await replica.close();
+});
+
+test('thousands of writes that wait are started by the first that ends, however fast the disk is by then', async () => {
+  const { device, disk } = await start();
+  const waiting: (() => void)[] = [];
+  disk.answer = (finish) => waiting.push(finish);
+  const data = randomBytes(512);
+  const writes = Array.from({ length: 8000 }, (_, sector) => write(device, sector, data));
+  disk.answer = (finish) => finish();
+  for (const finish of waiting) finish();
+  expect((await Promise.all(writes)).every((error) => error === 0)).toBe(true);
+  for (const sector of [0, 31, 32, 33, 7999]) {
+    expectSame(stored(disk, sector, 512), xts(KEY, data, sector + 5));
+  }
 });
