@@ -116,7 +116,8 @@ export class StackLink {
   async hold(device: MappedDevice): Promise<void> {
     this.#held.add(device);
     await this.gate.shut();
-    this.#forgetKeys();
+    // It may run again by now, with a plan that is on its way.
+    if (this.#held.has(device)) this.#forgetKeys();
     await this.#options.afterShut?.();
   }
 
