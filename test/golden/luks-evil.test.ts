@@ -22,8 +22,9 @@ async function use(volume: LuksVolume): Promise<void> {
   volume.slots();
   using wrong = Secret.allocate(volume.keyBytes);
   const request = { passphrase: wrong, pbkdf: { name: 'pbkdf2', forceIterations: 1000 } } as const;
-  for (const attempt of [volume.unlockWithVolumeKey(wrong), volume.addKey(wrong, request)]) {
-    const error: unknown = await attempt.then(
+  const attempts = [() => volume.unlockWithVolumeKey(wrong), () => volume.addKey(wrong, request)];
+  for (const attempt of attempts) {
+    const error: unknown = await attempt().then(
       () => null,
       (reason: unknown) => reason,
     );
