@@ -61,6 +61,7 @@ const source = fileURLToPath(new URL('./crypt-lines.c', import.meta.url));
 
 const kernelScript = `set -e
 dmesg -n 1
+modprobe -a crypto_null ecb cbc
 ln -s /dev/vda /dev/A; losetup -b 4096 /dev/loop0 /dev/vdb; ln -s /dev/loop0 /dev/K
 /share/crypt-lines /share/lines > /share/answers`;
 

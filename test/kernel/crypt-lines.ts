@@ -27,6 +27,7 @@ const single = (line: string, start = 0, length = 128): CryptCase => ({
 });
 
 const generic = 'The kernel has several makes of a cipher and tells them apart; here there is one';
+const nullChain = 'The kernel XORs a chain of unencrypted bytes; here cipher_null is for ecb only';
 /** Cipher or option, and why it is answered differently. */
 const different: ReadonlyMap<string, string> = new Map([
   ['capi:xts(aes-generic)-plain64', generic],
@@ -39,6 +40,8 @@ const different: ReadonlyMap<string, string> = new Map([
     'aes:64-cbc-lmk {1039}',
     'Keys and seed of different lengths: nobody has such a key, here it is refused',
   ],
+  ['cipher_null-cbc-plain', nullChain],
+  ['cipher_null', nullChain],
   ['1 sector_size:69632', 'The kernel drops what does not fit into 16 bits; here it is refused'],
 ]);
 
