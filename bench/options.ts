@@ -29,6 +29,7 @@ Serves one volume of two disks in devmapper, nbdkit and qemu-nbd and compares th
   --control       instead: the daemon through its control socket, and what a command costs
   --cipher        instead: the ciphers alone, compared with openssl speed
   --luks          instead: encrypted images, compared with nbdkit's and qemu-nbd's luks
+  --reencrypt     instead: re-encryption of a LUKS2 image, compared with cryptsetup
 
 Examples:
   npm run bench -- --only ours --rows read-4k --seconds 10
@@ -36,7 +37,16 @@ Examples:
 `;
 
 export interface Options {
-  mode: 'side-by-side' | 'micro' | 'isolation' | 'fuse' | 'control' | 'luks' | 'cipher' | 'help';
+  mode:
+    | 'side-by-side'
+    | 'micro'
+    | 'isolation'
+    | 'fuse'
+    | 'control'
+    | 'luks'
+    | 'reencrypt'
+    | 'cipher'
+    | 'help';
   rounds: number;
   seconds: number;
   tries: number;
@@ -71,6 +81,7 @@ export function parseOptions(argv: readonly string[]): Options {
       fuse: { type: 'boolean', default: false },
       control: { type: 'boolean', default: false },
       luks: { type: 'boolean', default: false },
+      reencrypt: { type: 'boolean', default: false },
       cipher: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -78,7 +89,17 @@ export function parseOptions(argv: readonly string[]): Options {
   const { quick, check, json } = values;
   if (quick && check)
     throw new Error('Cannot combine --check with --quick: a smoke run judges nothing');
-  const modes = ['help', 'micro', 'isolation', 'fuse', 'control', 'luks', 'cipher'] as const;
+  const modes = [
+    'help',
+    'micro',
+    'isolation',
+    'fuse',
+    'control',
+    'luks',
+    'reencrypt',
+    'cipher',
+  ] as const;
+
   const mode = modes.find((name) => values[name]) ?? 'side-by-side';
   return {
     mode,

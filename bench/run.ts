@@ -102,6 +102,10 @@ async function main(options: Options): Promise<boolean> {
       const { runLuks } = await import('./luks.ts');
       return await runLuks({ ...options, folder });
     }
+    if (options.mode === 'reencrypt') {
+      const { runReencryptBench } = await import('./reencrypt.ts');
+      return await runReencryptBench({ ...options, folder });
+    }
     return await compareServers(options, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });

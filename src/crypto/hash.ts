@@ -4,7 +4,7 @@
  * is here but tiger and stribog, for which nothing has code.
  */
 
-import { createHash, getHashes } from 'node:crypto';
+import { createHash, getHashes, hash } from 'node:crypto';
 import type { IHasher } from 'hash-wasm';
 import { DmError } from '../base/errors.ts';
 
@@ -99,9 +99,12 @@ type Digest = (parts: readonly Uint8Array[]) => Uint8Array;
 
 function nodeDigest(name: string): Digest {
   return (parts) => {
-    const hash = createHash(name);
-    for (const part of parts) hash.update(part);
-    return hash.digest();
+    const [only, ...more] = parts;
+    // Twice as fast for 512 bytes, of which re-encryption has many.
+    if (only !== undefined && more.length === 0) return hash(name, only, 'buffer');
+    const whole = createHash(name);
+    for (const part of parts) whole.update(part);
+    return whole.digest();
   };
 }
 
