@@ -4,11 +4,23 @@
  */
 
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sleep, systemClock } from '../../src/base/clock.ts';
 import type { DmClient } from '../../src/control/client/dm-client.ts';
 import { describeUnless } from '../../src/testing/tools.ts';
-import { DaemonWorld } from './daemon-rig.ts';
+import { DaemonWorld, program, until } from './daemon-rig.ts';
+import { NbdClient } from './nbd-client.ts';
 
 const obstacle = process.platform === 'linux' ? null : 'needs /proc';
 const SECTORS = 2048;
@@ -16,6 +28,13 @@ const SECTORS = 2048;
 /** Bytes that are nowhere by chance, and in no other key. */
 function keyOf(number: number): Buffer {
   return createHash('sha512').update(`key ${number}`).digest();
+}
+
+/** One that writes a snapshot of its heap beside its state when it gets SIGUSR2. */
+async function startDaemon(world: DaemonWorld): Promise<void> {
+  const options = [`--heapsnapshot-signal=SIGUSR2`, `--diagnostic-dir=${world.root}`];
+  const child = world.spawn(process.execPath, [...options, program, 'daemon']);
+  await once(child.stdout!, 'data');
 }
 
 /** How often 16 bytes out of the middle of the key are in the process's memory, raw or in hex. */
@@ -68,7 +87,7 @@ describeUnless(obstacle)('keys in the daemon', { timeout: 120_000 }, () => {
   beforeEach(async () => {
     world = new DaemonWorld();
     image = world.image('disk', SECTORS * 512);
-    await world.foreground();
+    await startDaemon(world);
     client = await world.client();
   });
   afterEach(async () => {
@@ -132,4 +151,57 @@ describeUnless(obstacle)('keys in the daemon', { timeout: 120_000 }, () => {
     await client.remove({ name: 'b' });
     expect([...findKey(pid, key), ...findKey(pid, once)]).toEqual([]);
   });
+
+  test('one of a LUKS volume is gone when it is wiped under a client, and when it is closed', async () => {
+    const key = keyOf(8);
+    const [volume, passphrase, keyFile] = ['volume', 'passphrase', 'key'].map((name) =>
+      join(world.root, name),
+    ) as [string, string, string];
+    writeFileSync(volume, '');
+    truncateSync(volume, 24 << 20);
+    writeFileSync(passphrase, 'known to all');
+    writeFileSync(keyFile, key);
+    const cheap = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000'];
+    const run = async (...words: string[]) =>
+      expect(await world.run(...words)).toMatchObject({ status: 0, stderr: '' });
+    await run('luks', 'format', '-q', ...cheap, '--volume-key-file', keyFile, volume, passphrase);
+    await run('luks', 'open', '--key-file', passphrase, volume, 'secret');
+    const nbd = await NbdClient.connect({
+      address: { path: join(world.folder, 'nbd.sock') },
+      exportName: 'secret',
+    });
+    const data = Buffer.alloc(1 << 20, 'plain text');
+    await nbd.write(0, data);
+    expect(data.equals((await nbd.read(0, data.length)).data)).toBe(true);
+    const pid = world.pid()!;
+    expect(findKey(pid, key)).not.toEqual([]);
+
+    await client.suspend({ name: 'secret' });
+    await client.message({ name: 'secret' }, 0, 'key wipe');
+    await until(() => findKey(pid, key).length === 0);
+    await client.message({ name: 'secret' }, 0, `key set ${key.toString('hex')}`);
+    await client.resume({ name: 'secret' });
+    expect(data.equals((await nbd.read(0, data.length)).data)).toBe(true);
+    expect(findKey(pid, key)).not.toEqual([]);
+
+    await nbd.disconnect();
+    await run('luks', 'close', 'secret');
+    expect(findKey(pid, key)).toEqual([]);
+    // Strings of V8 that are scattered over its heap.
+    process.kill(pid, 'SIGUSR2');
+    const snapshot = await heapSnapshot(world.root);
+    expect(snapshot).toContain('/control/server/connection.js');
+    expect(snapshot).not.toContain(key.toString('hex').slice(40, 72));
+    expect(snapshot).not.toContain(key.toString('base64').slice(20, 40));
+  });
 });
+
+/** What the daemon writes there, once all of it is written. */
+async function heapSnapshot(folder: string): Promise<string> {
+  for (;;) {
+    const name = readdirSync(folder).find((each) => each.endsWith('.heapsnapshot'));
+    const text = name === undefined ? '' : readFileSync(join(folder, name), 'utf8');
+    if (text.endsWith('}\n') || text.endsWith(']}')) return text;
+    await sleep(systemClock, 50);
+  }
+}
