@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { DmError } from '../../base/errors.ts';
+import { IN_REENCRYPTION } from '../../formats/luks/index.ts';
 import { type LuksImage, type OpenImageOptions, openLuksImage } from '../../mapper/luks/image.ts';
 import { CommandError } from '../failure.ts';
 import type { LuksOptions } from './option-table.ts';
@@ -84,11 +85,24 @@ async function notLuks(path: string, cause: DmError): Promise<CommandError> {
   return new CommandError(`Device ${path} is not a valid LUKS device.`, {
     status: WRONG_PARAMETERS,
     details: [
+      ...(cause.message.includes(IN_REENCRYPTION) ? [IN_REENCRYPTION] : []),
       `what is on it looks like: ${there}`,
-      'if its header is elsewhere: --header FILE; to make one: devmapper luks format',
+      ...(await nextStep(path)),
     ],
     cause,
   });
+}
+
+async function nextStep(path: string): Promise<string[]> {
+  const { waitingHeaderOf } = await import('../../mapper/luks/place-header.ts');
+  const waiting = waitingHeaderOf(path);
+  if (!existsSync(waiting)) {
+    return ['if its header is elsewhere: --header FILE; to make one: devmapper luks format'];
+  }
+  return [
+    `its encryption was stopped before the header was in front: it is in ${waiting}, which must not be lost`,
+    'the same devmapper luks reencrypt --encrypt, with the same passphrase, goes on from there',
+  ];
 }
 
 /** For a message only: nothing is found on what cannot be read. */

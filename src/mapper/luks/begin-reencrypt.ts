@@ -21,6 +21,7 @@ import type { ReencryptTuning } from '../../formats/luks2/reencrypt/types.ts';
 import { openLuks2 } from '../../formats/luks2/volume.ts';
 import { makeHeaderFile } from './format.ts';
 import { backUpHeader } from './header-backup.ts';
+import { placeWaitingHeader, waitingHeaderOf } from './place-header.ts';
 import { KeyPair, ReencryptImage } from './reencrypt.ts';
 
 /** Begun: the keys are the caller's to wipe, the image to close. */
@@ -28,6 +29,8 @@ export interface Begun {
   image: ReencryptImage;
   header: Luks2Header;
   keys: KeyPair;
+  /** What is left to do when all data are re-encrypted. */
+  finish?: () => Promise<void>;
 }
 
 export interface EncryptRequest extends ReencryptTuning {
@@ -91,7 +94,9 @@ async function encryptShifted(
   reduceBytes: number,
   { format, header: _, reduceBytes: __, ...tuning }: EncryptRequest,
 ): Promise<Begun> {
-  const temporary = `${path}.luks2-header`;
+  const waiting = await placeWaitingHeader(path, format.key.passphrase);
+  if (waiting !== null) return waiting;
+  const temporary = waitingHeaderOf(path);
   makeHeaderFile(temporary, format, { mustBeNew: true });
   const image = await ReencryptImage.open(path);
   const volumeKey = randomSecret(format.keyBytes ?? defaultKeyBytes(format.cipher));
