@@ -90,16 +90,26 @@ export async function runProgram(words: readonly string[], only: string | null):
     await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return reportUsage(error);
+    if (error instanceof CommanderError) return await reportUsage(error);
     throw error;
   }
 }
 
 /** What commander found wrong with the words; help and version end this way too, with status 0. */
-function reportUsage(error: CommanderError): number {
+async function reportUsage(error: CommanderError): Promise<number> {
   if (error.exitCode === 0) return 0;
   if (error.code === 'commander.help') return FAILURE_STATUS;
   const reason = error.message.replace(/^error: /, '').replace(/\n/, ' ');
-  process.stderr.write(`devmapper: ${reason}\n  devmapper --help shows commands and examples\n`);
+  const advice = await cryptsetupAdvice(error);
+  process.stderr.write(`devmapper: ${reason}\n  ${advice}\n`);
   return USAGE_STATUS;
+}
+
+/** Who is used to cryptsetup writes `luksOpen` without `luks` in front. */
+async function cryptsetupAdvice({ code, message }: CommanderError): Promise<string> {
+  const [, name = ''] = /^error: unknown command '(\w+)'/.exec(message) ?? [];
+  const { findLuksCommand } = await import('./luks/commands.ts');
+  if (code === 'commander.unknownCommand' && findLuksCommand(name)) return `devmapper luks ${name}`;
+  if (name === 'cryptsetup') return 'devmapper luks has its commands';
+  return 'devmapper --help shows commands and examples';
 }

@@ -69,7 +69,6 @@ function refuse(locks: LockCalls, { fd, path, writable }: ImageLockOptions): DmE
   const purpose = writable ? 'writing' : 'reading';
   return new DmError(
     'EBUSY',
-    `Cannot lock "${path}" for ${purpose}: another program holds it (qemu, or another devmapper); ` +
-      'use --no-lock to open it all the same',
+    `Cannot lock "${path}" for ${purpose}: another program holds it (qemu, or another devmapper)`,
   );
 }

@@ -70,7 +70,10 @@ async function open({ operands, options }: LuksInvocation): Promise<void> {
   const [path = '', name] = operands;
   const isTest = options['test-passphrase'] === true;
   if (name === undefined && !isTest) {
-    throw wrongWords('Command requires device and mapped name as arguments.');
+    throw wrongWords(
+      'Command requires device and mapped name as arguments.',
+      `devmapper luks open ${path} NAME`,
+    );
   }
   if (isTest) return await testPassphrase(path, options);
   await openDevice(path, checkedName(name ?? ''), options);
