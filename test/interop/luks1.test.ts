@@ -13,6 +13,7 @@ import type { FormatRequest, LuksVolume } from '../../src/formats/luks/types.ts'
 import { formatLuks1 } from '../../src/formats/luks1/format.ts';
 import { repairLuks1 } from '../../src/formats/luks1/repair.ts';
 import { openLuks1 } from '../../src/formats/luks1/volume.ts';
+import { backUpHeader, restoreHeader } from '../../src/mapper/luks/header-backup.ts';
 import { CrashDisk } from '../../src/testing/crash-disk.ts';
 import { MemoryByteDisk } from '../../src/testing/memory-disk.ts';
 import { requireTools } from '../../src/testing/tools.ts';
@@ -92,6 +93,36 @@ requireTools('cryptsetup')('LUKS1 and cryptsetup', () => {
     expect(volume.dumpText()).toBe(await luksDump(ours));
     expect(await cryptsetupSlotOf(ours, 'one')).toBe(5);
   });
+
+  it.each([256, 512])(
+    'headers with %i-bit keys backed up and restored by the other',
+    async (keyBits) => {
+      const path = newImage();
+      const key = ['--key-file', keyFile('one')];
+      const bits = ['--key-size', String(keyBits)];
+      const format = ['luksFormat', '--type', 'luks1', ...fast, ...key, ...bits];
+      await succeed('cryptsetup', ...format, path);
+      const image = readFileSync(path);
+      const theirs = join(folder, `theirs-${keyBits}.backup`);
+      await succeed('cryptsetup', 'luksHeaderBackup', '--header-backup-file', theirs, path);
+      await using disk = await openFileDisk(path, { readOnly: false, lock: 'image' });
+      const ours = await backUpHeader(disk);
+      expect(readFileSync(theirs).equals(ours)).toBe(true);
+
+      await (await openLuks(disk)).killSlot(0);
+      await using backup = await openFileDisk(theirs, { readOnly: true });
+      await restoreHeader(disk, backup);
+      expect(readFileSync(path).equals(image)).toBe(true);
+
+      await (await openLuks(disk)).erase();
+      await disk.close();
+      const copy = join(folder, `ours-${keyBits}.backup`);
+      writeFileSync(copy, ours);
+      const restore = ['luksHeaderRestore', '-q', '--header-backup-file', copy];
+      await succeed('cryptsetup', ...restore, path);
+      expect(readFileSync(path).equals(image)).toBe(true);
+    },
+  );
 
   it('takes turns with cryptsetup on one header', async () => {
     const path = newImage();

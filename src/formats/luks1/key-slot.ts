@@ -47,9 +47,13 @@ export async function openSlot(
   const pbkdf = pbkdf2(header.hash, slot.iterations);
   using areaKey = await deriveKey(pbkdf, passphrase, slot.salt, header.keyBytes, { signal });
   const key = await readKeyMaterial(disk, materialOf(header, slot), areaKey);
-  if (await isVolumeKey(header, key)) return key;
-  key.wipe();
-  return null;
+  let isRight = false;
+  try {
+    isRight = await isVolumeKey(header, key);
+  } finally {
+    if (!isRight) key.wipe();
+  }
+  return isRight ? key : null;
 }
 
 /** Writes the key material; the slot as it belongs into the header afterwards. */

@@ -23,6 +23,10 @@ export async function formatLuksImage(
 ): Promise<void> {
   await using data = await openFileDisk(path, { readOnly: false, lock: 'image' });
   if (headerPath === undefined) {
+    if (data.sizeBytes === 0) {
+      const words = `Device ${path} is too small. It is empty; expected the size that the image`;
+      throw new DmError('EINVAL', `${words} shall have: truncate -s 1G ${path}`);
+    }
     await formatLuks(data, version, { ...request, detached: false, dataSizeBytes: data.sizeBytes });
     return;
   }
