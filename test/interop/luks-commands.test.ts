@@ -66,6 +66,8 @@ class Twins implements Disposable {
     ]);
     const line = words.join(' ');
     expect([line, ours.status, ours.stderr]).toEqual([line, theirs.status, expect.anything()]);
+    // Warnings are for people, and ours go where messages go.
+    expect(ours.stdout, line).toBe(theirs.stdout.replace(/^WARNING: .*\n+/gm, ''));
     const said = theirs.stderr
       .trim()
       .split('\n')
