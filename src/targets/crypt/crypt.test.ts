@@ -208,6 +208,16 @@ test('no row, plan or error holds the key as text', async () => {
   await expect(refused).rejects.not.toThrow(KEY.toString('hex').slice(0, 16));
 });
 
+test('a key where the cipher should be is not quoted', async () => {
+  const { world, device } = await start();
+  const hex = KEY.toString('hex');
+  const refused = world.load(device, `0 64 crypt ${hex} aes-xts-plain64 0 A 0`);
+  await expect(refused).rejects.toMatchObject({
+    code: 'ENOENT',
+    message: expect.not.stringContaining(hex.slice(0, 16)),
+  });
+});
+
 async function copyOf(
   device: MappedDevice,
   bytes: SharedArrayBuffer,
