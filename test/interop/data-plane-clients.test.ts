@@ -9,6 +9,7 @@ import { createPrng } from '../../src/base/prng.ts';
 import { Command, NbdError } from '../../src/protocols/nbd/constants.ts';
 import { loadSystem } from '../../src/system/index.ts';
 import { describeUnless } from '../../src/testing/tools.ts';
+import { until } from './daemon-rig.ts';
 import type { NbdClient, ReplyMode } from './nbd-client.ts';
 import { bytes } from './plane-cases.ts';
 import { FOLDERS, PlaneFixture } from './plane-fixture.ts';
@@ -144,6 +145,8 @@ describeUnless(obstacle)('the end of the service', () => {
     expect(fixture.service.threadCount).toBe(0);
     await client.ended;
     await fixture.mapper.resume('disk');
+    // What was cut off is done all the same, and the export is open until then.
+    await until(() => fixture.mapper.info('disk').openCount === 0);
   });
 
   test('lets requests under way finish', async () => {
