@@ -15,6 +15,8 @@ Examples:
   devmapper luks reencrypt --encrypt --header disk.header disk.img   nothing moves: the header lies in a file of its own
   devmapper luks reencrypt --decrypt --header disk.header disk.img   back to plain text; disk.header is made, or used
   devmapper luks reencrypt --resume-only disk.img                    go on, or say that there is nothing to go on with
+  devmapper luks reencrypt --encrypt --type luks1 --reduce-device-size 4M disk.img
+      LUKS1; like every re-encryption of LUKS1 it keeps its state in disk.img.luks1-reencrypt until it is done: do not delete that file
 
 Exit status: 0 done, 130 stopped by a signal, to be gone on with; the others as everywhere.
 `;
@@ -22,7 +24,7 @@ Exit status: 0 done, 130 stopped by a signal, to be gone on with; the others as 
 export const reencryptCommand: LuksCommand = {
   name: 'reencrypt',
   usage: '<image> [options]',
-  summary: 'encrypt, decrypt, or change the volume key in place (LUKS2)',
+  summary: 'encrypt, decrypt, or change the volume key in place',
   operands: [1, 2],
   options: [
     'encrypt',

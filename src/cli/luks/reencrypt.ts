@@ -1,9 +1,6 @@
 /** The work of `devmapper luks reencrypt`: which kind it is, what is asked for, and the way to its end. */
 
 import { statSync } from 'node:fs';
-import type { Secret } from '../../crypto/secret.ts';
-import type { AddKeyRequest, LuksVolume } from '../../formats/luks/types.ts';
-import type { ReencryptTuning } from '../../formats/luks2/reencrypt/types.ts';
 import {
   type Begun,
   beginChange,
@@ -16,17 +13,26 @@ import {
   ReencryptImage,
   unlockBoth,
 } from '../../mapper/luks/reencrypt.ts';
+import { isLuks1UnderWay } from '../../mapper/luks/reencrypt-luks1.ts';
 import { CommandError } from '../failure.ts';
 import { listenForStop } from '../stop-signals.ts';
 import type { LuksInvocation } from './command.ts';
-import { confirm } from './confirm.ts';
 import { openFailure, withImage } from './image.ts';
 import type { LuksOptions } from './option-table.ts';
-import { keyFileOf, processHost, readPassphrase } from './passphrase.ts';
+import { processHost } from './passphrase.ts';
 import { startProgress } from './progress.ts';
-import { bitsToBytes, requireLuks2, slotRequest } from './requests.ts';
+import { beginWithLuks1, refuseMarked, resumeOfLuks1 } from './reencrypt-luks1.ts';
+import {
+  askExisting,
+  askNew,
+  collectKeys,
+  confirmDecrypt,
+  confirmEncrypt,
+  tuningOf,
+} from './reencrypt-requests.ts';
+import { bitsToBytes, slotRequest } from './requests.ts';
 import { INTERRUPTED, WRONG_PARAMETERS } from './status.ts';
-import { unlock, wipeUnlocked } from './unlock.ts';
+import { unlock } from './unlock.ts';
 import { wrongWords } from './words.ts';
 
 export async function reencrypt({ operands, options }: LuksInvocation): Promise<number> {
@@ -34,6 +40,7 @@ export async function reencrypt({ operands, options }: LuksInvocation): Promise<
   checkTogether(options);
   try {
     const begun = await begin(path, options);
+    if (begun === 'finished') return 0;
     await using image = begun.image;
     using keys = begun.keys;
     if (options['init-only']) return 0;
@@ -55,8 +62,17 @@ function checkTogether(options: LuksOptions): void {
   }
 }
 
-async function begin(path: string, options: LuksOptions): Promise<Begun> {
+async function begin(path: string, options: LuksOptions): Promise<Begun | 'finished'> {
+  if (isLuks1UnderWay(path)) {
+    const resumed = await resumeOfLuks1(path, options);
+    if (resumed !== null) return resumed;
+  }
   const volume = await currentState(path, options);
+  if (volume === 'none') await refuseMarked(path, options);
+  if (volume === 'luks1' || (volume === 'none' && options.type === 'luks1')) {
+    if (options['resume-only']) throw notInReencryption(path);
+    return await beginWithLuks1(path, options, volume);
+  }
   if (volume === 'in-reencryption') return await resume(path, options);
   if (options['resume-only']) throw notInReencryption(path);
   if (options.encrypt) return await encrypt(path, options, volume);
@@ -71,7 +87,7 @@ function notInReencryption(path: string): CommandError {
   });
 }
 
-type State = 'in-reencryption' | 'luks' | 'none';
+type State = 'in-reencryption' | 'luks' | 'luks1' | 'none';
 
 async function currentState(path: string, options: LuksOptions): Promise<State> {
   const { header } = options;
@@ -83,8 +99,8 @@ async function currentState(path: string, options: LuksOptions): Promise<State> 
 
 async function stateOf(path: string, options: LuksOptions): Promise<State> {
   try {
-    return await withImage(path, options, 'read', (image) => {
-      const volume = requireLuks2(image, 're-encryption');
+    return await withImage<State>(path, options, 'read', ({ volume }) => {
+      if (volume.version === 1) return Promise.resolve('luks1');
       const isUnderWay = volume.requirements.some((name) => name.startsWith('online-reencrypt'));
       return Promise.resolve(isUnderWay ? 'in-reencryption' : 'luks');
     });
@@ -114,32 +130,6 @@ async function resume(path: string, options: LuksOptions): Promise<Begun> {
   }
 }
 
-function askExisting(path: string, options: LuksOptions): Promise<Secret> {
-  return readPassphrase({ ...keyFileOf(options), prompt: `Enter passphrase for ${path}` });
-}
-
-function tuningOf(options: LuksOptions): ReencryptTuning {
-  const resilience = options.resilience;
-  const hash = options['resilience-hash'];
-  const hotzoneBytes = options['hotzone-size'];
-  const deviceBytes = options['device-size'];
-  return {
-    ...(resilience !== undefined &&
-      resilience !== 'datashift' && { resilience: resilienceOf(resilience) }),
-    ...(hash !== undefined && { hash }),
-    ...(hotzoneBytes !== undefined && { hotzoneBytes }),
-    ...(deviceBytes !== undefined && { deviceBytes }),
-  };
-}
-
-const RESILIENCES = ['checksum', 'journal', 'none'] as const;
-
-function resilienceOf(word: string): (typeof RESILIENCES)[number] {
-  const found = RESILIENCES.find((each) => each === word);
-  if (found !== undefined) return found;
-  throw wrongWords(`Unsupported resilience mode ${word}`, 'expected checksum, journal or none');
-}
-
 async function encrypt(path: string, options: LuksOptions, state: State): Promise<Begun> {
   if (state === 'luks') {
     throw new CommandError(`Device ${path} is already LUKS device. Aborting operation.`);
@@ -156,12 +146,7 @@ async function encrypt(path: string, options: LuksOptions, state: State): Promis
     );
   }
   await confirmEncrypt(path, options);
-  using passphrase = await readPassphrase({
-    ...keyFileOf(options),
-    prompt: `Enter passphrase for ${path}`,
-    verify: options['batch-mode'] !== true,
-    isNew: true,
-  });
+  using passphrase = await askNew(path, options);
   return await beginEncryption(path, {
     ...tuningOf(options),
     ...(header !== undefined && { header }),
@@ -181,18 +166,6 @@ async function encrypt(path: string, options: LuksOptions, state: State): Promis
   });
 }
 
-async function confirmEncrypt(path: string, options: LuksOptions): Promise<void> {
-  const reduceBytes = options['reduce-device-size'];
-  const lost =
-    reduceBytes === undefined
-      ? []
-      : [`The last ${reduceBytes} bytes of ${path} are lost: what is in it must have been shrunk.`];
-  await confirm({
-    warning: [`This will encrypt the data on ${path} in place.`, ...lost],
-    batchMode: options['batch-mode'] === true,
-  });
-}
-
 async function decrypt(path: string, options: LuksOptions, state: State): Promise<Begun> {
   const { header } = options;
   if (state === 'none') throw new CommandError(`Device ${path} is not a valid LUKS device.`);
@@ -203,10 +176,7 @@ async function decrypt(path: string, options: LuksOptions, state: State): Promis
     );
   }
   const isInFront = statSync(header, { throwIfNoEntry: false }) === undefined;
-  await confirm({
-    warning: [`This will decrypt the data on ${path} in place, for good.`],
-    batchMode: options['batch-mode'] === true,
-  });
+  await confirmDecrypt(path, options);
   const request = { ...tuningOf(options), header, isInFront };
   return await beginDecryption(path, request, (headerPath) =>
     withImage(path, { header: headerPath }, 'read', async ({ volume }) => {
@@ -241,53 +211,6 @@ async function change(path: string, options: LuksOptions): Promise<Begun> {
   }
 }
 
-interface CollectedKeys {
-  volumeKey: Secret;
-  /** For the new volume key. */
-  requests: AddKeyRequest[];
-}
-
-/** The passphrase of each slot that shall go on to exist; those of the others are gone in the end. */
-async function collectKeys(
-  volume: LuksVolume,
-  path: string,
-  options: LuksOptions,
-): Promise<CollectedKeys> {
-  const wanted = options['key-slot'];
-  const slots = volume
-    .slots()
-    .filter(
-      ({ slot, unbound, type }) => type !== 'reencrypt' && !unbound && (wanted ?? slot) === slot,
-    );
-  if (options['key-file'] !== undefined && slots.length > 1) {
-    throw wrongWords(
-      'Key file can be used only with --key-slot or with exactly one key slot active.',
-      `key slots in use: ${slots.map(({ slot }) => slot).join(', ')}`,
-    );
-  }
-  const requests: AddKeyRequest[] = [];
-  let volumeKey: Secret | null = null;
-  try {
-    for (const { slot } of slots) {
-      const prompt =
-        slots.length === 1
-          ? `Enter passphrase for ${path}`
-          : `Enter passphrase for key slot ${slot}`;
-      const unlocked = await unlock(volume, { prompt, options, slot });
-      volumeKey?.wipe();
-      ({ volumeKey } = unlocked);
-      requests.push({ ...slotRequest(options), passphrase: unlocked.passphrase! });
-    }
-    if (volumeKey !== null) return { volumeKey, requests };
-    wipeUnlocked(await unlock(volume, { prompt: '', options, slot: wanted }));
-    throw new CommandError('No usable keyslot is available.');
-  } catch (error) {
-    volumeKey?.wipe();
-    for (const { passphrase } of requests) passphrase.wipe();
-    throw error;
-  }
-}
-
 async function run(path: string, begun: Begun, options: LuksOptions): Promise<number> {
   const progress = startProgress(path, options);
   const controller = new AbortController();
@@ -308,6 +231,7 @@ async function run(path: string, begun: Begun, options: LuksOptions): Promise<nu
       },
     });
     if (result === 'finished') {
+      await begun.finish?.();
       progress.finish(totalBytes);
       return 0;
     }
