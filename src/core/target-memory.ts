@@ -6,11 +6,6 @@ export interface TargetMemory {
   freeMemory(memory: Uint8Array): void;
   /** How much one target should have at a time. */
   readonly limitBytes: number;
-  /**
-   * Bios below end before `submit` returns. Who works on data when they have come then reads them a piece at a time, while they are in
-   * the processor's cache.
-   */
-  readonly endsAtOnce: boolean;
 }
 
 /** Of data that wait for a disk. */
@@ -21,5 +16,4 @@ export const plainMemory: TargetMemory = {
   takeMemory: (lengthBytes) => new Uint8Array(lengthBytes),
   freeMemory: () => undefined,
   limitBytes: LIMIT_BYTES,
-  endsAtOnce: false,
 };

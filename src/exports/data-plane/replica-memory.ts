@@ -10,7 +10,6 @@ export class ReplicaMemory implements TargetMemory {
   /** All there is, in use or not. */
   readonly buffers: PinnedBuffer[];
   readonly limitBytes = LIMIT_BYTES;
-  readonly endsAtOnce = true;
   readonly #free: PinnedBuffer[] = [];
 
   constructor(own: readonly PinnedBuffer[]) {

@@ -14,7 +14,6 @@ import { type Bio, BioFlag, NO_DATA, Op } from '../../core/bio.ts';
 import type { BlockDevice, DeviceRange } from '../../core/device.ts';
 import type { Limits } from '../../core/limits.ts';
 import { FIRST_SECRET_WORD, type SecretText } from '../../core/line-secrets.ts';
-import { flushPlug } from '../../core/plug.ts';
 import type { MapResult, Target, TargetContext } from '../../core/target.ts';
 import type { Secret } from '../../crypto/secret.ts';
 import type { SectorCipher } from '../../crypto/sector-cipher.ts';
@@ -27,8 +26,6 @@ import { ZeroFill } from './zero-fill.ts';
 
 /** How much is decrypted at once: the main thread does nothing else meanwhile. */
 const MAX_READ_SECTORS = 2048;
-/** The same where data are decrypted as soon as they are read: they fit into a processor's second-level cache, and so does what they come from. */
-const MAX_HOT_READ_SECTORS = 256;
 
 /** Makes the cipher of a line for a key. Throws DmError in the kernel's words. */
 export type CipherFactory = (line: CryptLine, key: Uint8Array) => SectorCipher;
@@ -43,7 +40,7 @@ export interface CryptParts {
 }
 
 export class CryptTarget implements Target {
-  readonly maxReadSectors: number;
+  readonly maxReadSectors = MAX_READ_SECTORS;
   readonly maxWriteSectors = bytesToSectors(BOUNCE_BYTES);
   /** Discards come whole. */
   readonly rangeBioCount = 1;
@@ -72,7 +69,6 @@ export class CryptTarget implements Target {
     this.#key = key;
     this.#cipher = cipher;
     this.#pool = new BouncePool(context.memory);
-    this.maxReadSectors = context.memory.endsAtOnce ? MAX_HOT_READ_SECTORS : MAX_READ_SECTORS;
   }
 
   map(bio: Bio): MapResult {
@@ -107,8 +103,6 @@ export class CryptTarget implements Target {
     const isPrefetch = (bio.flags & BioFlag.prefetch) !== 0;
     // Who has no memory to read into wants to know where the data lie. They lie nowhere.
     if (!isPrefetch && (bio.data === NO_DATA || !this.#isWhole(bio))) return 'kill';
-    // The piece before: joined to this one it would be out of the cache when it is decrypted.
-    if (this.#context.memory.endsAtOnce) flushPlug();
     this.#remap(bio);
     return 'remapped';
   }
