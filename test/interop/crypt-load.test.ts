@@ -89,6 +89,7 @@ function runFio(uri: string, output: string, index: number) {
     ...['--name=job', '--ioengine=nbd', `--uri=${uri}`, `--offset=${index * half}`],
     ...[`--size=${half}`, `--io_size=${4 * half}`, '--rw=randwrite', '--iodepth=8'],
     ...['--bsrange=4k-128k', '--bs_unaligned=0', '--verify=crc32c', '--verify_fatal=1'],
+    '--verify_state_save=0',
     ...[`--verify_pattern="${PATTERN}"`, '--loops=6', `--output=${output}`],
   );
 }

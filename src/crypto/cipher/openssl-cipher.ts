@@ -51,14 +51,21 @@ export function opensslCipher(cipher: OpensslCipher): CipherType {
     create(key, engine) {
       const created = wayOf(engine)?.create(cipher, key, engine);
       if (created) return created;
-      throw new DmError(
-        'ENOENT',
-        `Cannot use the cipher ${name}: Error allocating crypto tfm, the OpenSSL ${process.versions.openssl} of this Node ${process.version} ` +
-          `does not have ${cipher.opensslName(key.byteLength)}${cipher.legacy ? ' (legacy provider)' : ''}; the builds of nodejs.org have it`,
-      );
+      throw unavailable(cipher, key);
     },
     createChained: (key, engine) => wayOf(engine)?.createChained(cipher, key, engine) ?? null,
   };
+}
+
+function unavailable({ name, opensslName, legacy }: OpensslCipher, key: Uint8Array): DmError {
+  const here = `the OpenSSL ${process.versions.openssl} of this Node ${process.version}`;
+  const remedy = legacy
+    ? 'its legacy provider has it: install the package koffi, or start node with --openssl-legacy-provider'
+    : 'the builds of nodejs.org have it';
+  return new DmError(
+    'ENOENT',
+    `Cannot use the cipher ${name}: Error allocating crypto tfm, ${here} does not offer ${opensslName(key.byteLength)}; ${remedy}`,
+  );
 }
 
 /** OpenSSL's name of the same cipher in CBC mode. */
