@@ -64,7 +64,7 @@ function unavailable({ name, opensslName, legacy }: OpensslCipher, key: Uint8Arr
     : 'the builds of nodejs.org have it';
   return new DmError(
     'ENOENT',
-    `Cannot use the cipher ${name}: Error allocating crypto tfm, ${here} does not offer ${opensslName(key.byteLength)}; ${remedy}`,
+    `Cannot use the cipher ${name}: Error allocating crypto tfm, ${here} does not have ${opensslName(key.byteLength)}; ${remedy}`,
   );
 }
 
