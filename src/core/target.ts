@@ -105,6 +105,8 @@ export interface TargetType {
   /** One line: what it is for. */
   readonly summary: string;
   readonly features?: readonly TargetFeature[];
+  /** Loads what `create` needs, awaited before it. For a target that brings much along and that few tables name. */
+  prepare?(): Promise<void>;
   /** Throws DmError; the table closes every device opened by then. */
   create(args: ArgumentReader, context: TargetContext): Target;
 }

@@ -6,6 +6,7 @@
 import type { ArgumentReader } from '../../core/arguments.ts';
 import type { Target, TargetContext, TargetType } from '../../core/target.ts';
 import { type CipherFactory, CryptTarget } from './crypt-target.ts';
+import { CRYPT_FACTS } from './facts.ts';
 import { readKey, releaseKey } from './key.ts';
 import { readLine } from './line.ts';
 import { isAead } from './options.ts';
@@ -13,11 +14,7 @@ import { isAead } from './options.ts';
 /** With a way to make ciphers, which tests have their own of. */
 export function cryptTarget(factory: CipherFactory): TargetType {
   return {
-    name: 'crypt',
-    version: [1, 29, 0],
-    usage: '<cipher> <key> <iv_offset> <device> <offset> [<#options> <options>]',
-    summary: 'encrypts what is written and decrypts what is read',
-    features: ['stateless'],
+    ...CRYPT_FACTS,
     create: (args, context) => createTarget(args, context, factory),
   };
 }
