@@ -14,29 +14,24 @@ export interface SectorCipherOptions {
   ivOffset: bigint;
 }
 
-/** Synchronous, whole requests at once, no allocation per call. Ranges are multiples of `sectorBytes`. */
+/**
+ * From `source` to `target`, which may be the same range; no allocation per call. `lengthBytes` is a multiple of the sector's size. `sector` (512 bytes) is
+ * that of the first byte, counted from where IVs count from 0 (before `ivOffset`), and lies on a boundary of the sector's size.
+ */
+export type SectorTransform = (
+  source: Uint8Array,
+  sourceOffset: number,
+  target: Uint8Array,
+  targetOffset: number,
+  lengthBytes: number,
+  sector: number,
+) => void;
+
+/** Synchronous, whole requests at once. */
 export interface SectorCipher extends Disposable {
   readonly sectorBytes: number;
-  /**
-   * From `source` to `target`, which may be the same range. `sector` (512 bytes) is that of the first byte, counted from where IVs count from 0 (before `ivOffset`),
-   * and lies on a `sectorBytes` boundary.
-   */
-  encrypt(
-    source: Uint8Array,
-    sourceOffset: number,
-    target: Uint8Array,
-    targetOffset: number,
-    lengthBytes: number,
-    sector: number,
-  ): void;
-  decrypt(
-    source: Uint8Array,
-    sourceOffset: number,
-    target: Uint8Array,
-    targetOffset: number,
-    lengthBytes: number,
-    sector: number,
-  ): void;
+  readonly encrypt: SectorTransform;
+  readonly decrypt: SectorTransform;
   /** Overwrites every key schedule; nothing works afterwards. */
   close(): void;
 }
