@@ -234,7 +234,8 @@ async function prepareRow(
 ): Promise<Row> {
   const words = splitArguments(spec.params);
   for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
-  await options.registry.get(spec.type)?.prepare?.();
+  const type = options.registry.get(spec.type);
+  if (type?.prepare !== undefined) await type.prepare();
   return createRow(spec, words, before, opened, options);
 }
 
