@@ -1,6 +1,7 @@
 /** What a field of a declared structure is, and the plain ones: numbers, bytes, text, constants. `struct.ts` puts them together. */
 
 import { DmError, FormatError } from '../base/errors.ts';
+import { hexOf } from '../base/hex.ts';
 
 /** Where a field stands, for messages: `slots[3].keyMaterialOffset` of `LUKS1 header` at byte 368. */
 export interface Place {
@@ -168,7 +169,7 @@ function textField(
       const length = whole.indexOf(0);
       if (length < 0) throw malformed(place, 'text ended by a NUL', `${sizeBytes} bytes without`);
       const text = read(whole.subarray(0, length));
-      if (text === null) throw malformed(place, kind, hexOf(whole.subarray(0, length)));
+      if (text === null) throw malformed(place, kind, shownHex(whole.subarray(0, length)));
       return text;
     },
     encode(value, target, position, place) {
@@ -189,7 +190,7 @@ export function constant<T extends number | bigint | string | Uint8Array>(
   field: Field<T>,
   expected: T,
 ): ConstantField {
-  const show = (value: unknown) => (value instanceof Uint8Array ? hexOf(value) : String(value));
+  const show = (value: unknown) => (value instanceof Uint8Array ? shownHex(value) : String(value));
   return {
     isConstant: true,
     sizeBytes: field.sizeBytes,
@@ -207,9 +208,7 @@ export function constant<T extends number | bigint | string | Uint8Array>(
 const MAX_SHOWN_BYTES = 32;
 
 /** `0x4c554b53`; long ones are cut off, for they stand in messages. */
-export function hexOf(raw: Uint8Array): string {
-  const shown = [...raw.subarray(0, MAX_SHOWN_BYTES)].map((byte) =>
-    byte.toString(16).padStart(2, '0'),
-  );
-  return `0x${shown.join('')}${raw.byteLength > MAX_SHOWN_BYTES ? '...' : ''}`;
+function shownHex(raw: Uint8Array): string {
+  const shown = hexOf(raw.subarray(0, MAX_SHOWN_BYTES));
+  return `0x${shown}${raw.byteLength > MAX_SHOWN_BYTES ? '...' : ''}`;
 }

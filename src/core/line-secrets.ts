@@ -5,6 +5,7 @@
  * Whoever types such a word gets what the kernel says to it, since there is no secret that it could name.
  */
 
+import { hexOf, writeHex } from '../base/hex.ts';
 import { Secret } from '../crypto/secret.ts';
 
 /** Text and what its words name. */
@@ -111,19 +112,6 @@ function replaceWords(
     const secret = secrets[Number(index)];
     return secret === undefined ? word : before + print(secret);
   });
-}
-
-const DIGITS = encode('0123456789abcdef');
-
-function writeHex(target: Uint8Array, offset: number, bytes: Uint8Array): void {
-  for (const [index, byte] of bytes.entries()) {
-    target[offset + 2 * index] = DIGITS[byte >> 4]!;
-    target[offset + 2 * index + 1] = DIGITS[byte & 15]!;
-  }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Takes one word out, unless it is a reference (`:64:logon:...`) or says that there is no key. */

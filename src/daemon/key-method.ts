@@ -8,6 +8,7 @@
  */
 
 import { DmError } from '../base/errors.ts';
+import { readHex } from '../base/hex.ts';
 import type { KeyInfo } from '../core/keyring.ts';
 import type { Daemon, DaemonService } from './daemon.ts';
 import { booleanParam, type DaemonMethod, type DaemonParams, stringParam } from './methods.ts';
@@ -73,20 +74,5 @@ export const keyRemoveMethod: DaemonMethod = (params, { daemon }) => {
 function decodeHex(digits: Uint8Array): Uint8Array | null {
   if (digits.length % 2 !== 0) return null;
   const bytes = new Uint8Array(digits.length / 2);
-  for (let index = 0; index < bytes.length; index += 1) {
-    const high = digitValue(digits[2 * index]!);
-    const low = digitValue(digits[2 * index + 1]!);
-    if (high < 0 || low < 0) {
-      bytes.fill(0);
-      return null;
-    }
-    bytes[index] = high * 16 + low;
-  }
-  return bytes;
-}
-
-function digitValue(character: number): number {
-  if (character >= 0x30 && character <= 0x39) return character - 0x30;
-  const letter = character | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
+  return readHex(digits, bytes) ? bytes : null;
 }

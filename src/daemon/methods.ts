@@ -4,6 +4,7 @@ import { DmError, Errno, errnoOf } from '../base/errors.ts';
 import type { ControlSession } from '../control/ioctl/types.ts';
 import { takePayload } from '../control/protocol/daemon-request.ts';
 import type { ControlReply } from '../control/protocol/frames.ts';
+import { bufferOf } from '../control/protocol/text.ts';
 import type { Secret } from '../crypto/secret.ts';
 import type { Daemon } from './daemon.ts';
 
@@ -66,7 +67,7 @@ function parseRequest(buffer: Uint8Array): { method: string; params: DaemonParam
 
 function parseJson(buffer: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength).toString());
+    return JSON.parse(bufferOf(buffer).toString());
   } catch (error) {
     throw new DmError('EINVAL', 'Cannot read daemon request: it is not JSON', { cause: error });
   }

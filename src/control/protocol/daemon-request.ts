@@ -3,12 +3,13 @@
  * put into the bytes and taken out of them without ever being a string.
  */
 
+import { writeHex } from '../../base/hex.ts';
 import { Secret } from '../../crypto/secret.ts';
+import { bufferOf } from './text.ts';
 
 const NAME = Buffer.from('"payload"');
 const QUOTE = 0x22;
 const COLON = 0x3a;
-const DIGITS = Buffer.from('0123456789abcdef');
 const ZERO = 0x30;
 
 /** `payload` may be bytes. The caller wipes the result. */
@@ -19,17 +20,14 @@ export function encodeDaemonRequest(method: string, params: object): Buffer {
   const at = findText(shell)!;
   const request = Buffer.alloc(shell.length + 2 * payload.length);
   shell.copy(request, 0, 0, at);
-  for (const [index, byte] of payload.entries()) {
-    request[at + 2 * index] = DIGITS[byte >> 4]!;
-    request[at + 2 * index + 1] = DIGITS[byte & 15]!;
-  }
+  writeHex(request, at, payload);
   shell.copy(request, at + 2 * payload.length, at);
   return request;
 }
 
 /** Takes the text of `payload` out: zeroes stand in its place afterwards. null: there is none. The caller wipes it. */
 export function takePayload(request: Uint8Array): Secret | null {
-  const buffer = Buffer.from(request.buffer, request.byteOffset, request.byteLength);
+  const buffer = bufferOf(request);
   const start = findText(buffer);
   if (start === null) return null;
   const end = buffer.indexOf(QUOTE, start);

@@ -4,6 +4,7 @@
  */
 
 import { DmError } from '../../base/errors.ts';
+import { readHex } from '../../base/hex.ts';
 import type { KeyFinder } from '../../core/keyring.ts';
 import { FIRST_SECRET_WORD, secretOf } from '../../core/line-secrets.ts';
 import { Secret } from '../../crypto/secret.ts';
@@ -65,23 +66,9 @@ export function readKey(word: string, sizeBytes: number, source: KeySource): Cry
 function decodeHex(digits: Uint8Array, sizeBytes: number): Secret {
   if (sizeBytes === 0) throw badKey('expected two hex digits a byte, or - for no key');
   const secret = Secret.allocate(sizeBytes);
-  const { bytes } = secret;
-  for (let index = 0; index < sizeBytes; index += 1) {
-    const high = digitValue(digits[2 * index]!);
-    const low = digitValue(digits[2 * index + 1]!);
-    if (high < 0 || low < 0) {
-      secret.wipe();
-      throw badKey('it has characters that are not hex digits');
-    }
-    bytes[index] = high * 16 + low;
-  }
-  return secret;
-}
-
-function digitValue(character: number): number {
-  if (character >= 0x30 && character <= 0x39) return character - 0x30;
-  const letter = character | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x61 + 10 : -1;
+  if (readHex(digits, secret.bytes)) return secret;
+  secret.wipe();
+  throw badKey('it has characters that are not hex digits');
 }
 
 function findKey(word: string, sizeBytes: number, keyring: KeyFinder): CryptKey {
