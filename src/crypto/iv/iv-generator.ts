@@ -3,6 +3,7 @@
  * do it in `prepare`, before the mode, and in `finish`, behind it.
  */
 
+import { DmError } from '../../base/errors.ts';
 import type { CipherType } from '../cipher/block-cipher.ts';
 import type { CipherEngine } from '../cipher-engine.ts';
 import type { ChainMode } from '../cipher-spec.ts';
@@ -53,6 +54,15 @@ export interface IvContext {
   createMode(): Mode;
   /** The `essiv(...)` templates around the chain mode, with the first key; the result owns `inner`. */
   wrapInTemplates(inner: IvGenerator): IvGenerator;
+}
+
+/** For those that are defined for sectors of 512 bytes alone; `label` is the kernel's spelling. */
+export function demandSectorsOf512(label: string, { sectorBytes }: IvContext): void {
+  if (sectorBytes === 512) return;
+  throw new DmError(
+    'EINVAL',
+    `Cannot use ${label.toLowerCase()}: Error creating IV, Unsupported sector size for ${label}, expected 512, got ${sectorBytes}`,
+  );
 }
 
 export interface IvType {

@@ -4,9 +4,14 @@
  * seed behind them, which the digest begins with. Source: the kernel's admin guide and README of loop-AES; details as Linux 6.12 computes them.
  */
 
-import { DmError } from '../../base/errors.ts';
 import type { CipherMemory } from '../kernels/cipher-memory.ts';
-import type { IvContext, IvGenerator, IvType, SectorRun } from './iv-generator.ts';
+import {
+  demandSectorsOf512,
+  type IvContext,
+  type IvGenerator,
+  type IvType,
+  type SectorRun,
+} from './iv-generator.ts';
 import { Md5State } from './md5-state.ts';
 import { forEachSector } from './numbers.ts';
 
@@ -27,12 +32,7 @@ export const lmk: IvType = {
     return keyLengthBytes - keyCount * Math.floor(keyLengthBytes / (keyCount + 1));
   },
   create(context) {
-    if (context.sectorBytes !== SECTOR_BYTES) {
-      throw new DmError(
-        'EINVAL',
-        `Cannot use lmk: Error creating IV, Unsupported sector size for LMK, expected ${SECTOR_BYTES}, got ${context.sectorBytes}`,
-      );
-    }
+    demandSectorsOf512('LMK', context);
     return new LmkIv(context);
   },
 };

@@ -6,7 +6,13 @@
 
 import { DmError } from '../../base/errors.ts';
 import type { CipherMemory } from '../kernels/cipher-memory.ts';
-import type { IvContext, IvGenerator, IvType, SectorRun } from './iv-generator.ts';
+import {
+  demandSectorsOf512,
+  type IvContext,
+  type IvGenerator,
+  type IvType,
+  type SectorRun,
+} from './iv-generator.ts';
 import { forEachSector } from './numbers.ts';
 
 const SECTOR_BYTES = 512;
@@ -24,12 +30,7 @@ export const tcw: IvType = {
     );
   },
   create(context) {
-    if (context.sectorBytes !== SECTOR_BYTES) {
-      throw new DmError(
-        'EINVAL',
-        `Cannot use tcw: Error creating IV, Unsupported sector size for TCW, expected ${SECTOR_BYTES}, got ${context.sectorBytes}`,
-      );
-    }
+    demandSectorsOf512('TCW', context);
     return new TcwIv(context);
   },
 };
