@@ -107,9 +107,10 @@ async function reportUsage(error: CommanderError): Promise<number> {
 
 /** Who is used to cryptsetup writes `luksOpen` without `luks` in front. */
 async function cryptsetupAdvice({ code, message }: CommanderError): Promise<string> {
+  const usual = 'devmapper --help shows commands and examples';
+  if (code !== 'commander.unknownCommand') return usual;
   const [, name = ''] = /^error: unknown command '(\w+)'/.exec(message) ?? [];
-  const { findLuksCommand } = await import('./luks/commands.ts');
-  if (code === 'commander.unknownCommand' && findLuksCommand(name)) return `devmapper luks ${name}`;
   if (name === 'cryptsetup') return 'devmapper luks has its commands';
-  return 'devmapper --help shows commands and examples';
+  const { findLuksCommand } = await import('./luks/commands.ts');
+  return findLuksCommand(name) ? `devmapper luks ${name}` : usual;
 }

@@ -60,6 +60,10 @@ function checkNames(names: readonly string[], deviceCount: number): void {
       'The first names belong to the --luks images, the others to the tables',
     );
   }
+  refuseRepeated(names);
+}
+
+function refuseRepeated(names: readonly string[]): void {
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
   if (repeated !== undefined) throw usageError(`Cannot serve two devices named "${repeated}"`);
 }
@@ -79,8 +83,7 @@ function planTables({ operands, names, tables }: ServeWords): PlannedDevice[] {
       'Give pairs: --name base --table TABLE --name top --table TABLE',
     );
   }
-  const repeated = allNames.find((name, index) => allNames.indexOf(name) !== index);
-  if (repeated !== undefined) throw usageError(`Cannot serve two devices named "${repeated}"`);
+  refuseRepeated(allNames);
   return tables.map((argument, index) => ({ kind: 'table', name: allNames[index]!, argument }));
 }
 

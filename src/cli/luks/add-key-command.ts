@@ -1,6 +1,7 @@
 /** `devmapper luks add-key`. */
 
-import { Secret } from '../../crypto/secret.ts';
+import { randomSecret } from '../../crypto/random.ts';
+import type { Secret } from '../../crypto/secret.ts';
 import type { AddKeyRequest } from '../../formats/luks/types.ts';
 import type { LuksImage } from '../../mapper/luks/image.ts';
 import {
@@ -13,7 +14,7 @@ import {
 import { withImage } from './image.ts';
 import { readKeyFile } from './key-file.ts';
 import type { LuksOptions } from './option-table.ts';
-import { newKeyFileOf, processHost, readPassphrase } from './passphrase.ts';
+import { processHost, readNewPassphrase } from './passphrase.ts';
 import { bitsToBytes, requireLuks2, slotRequest } from './requests.ts';
 import { unlock, wipeUnlocked } from './unlock.ts';
 import { wrongWords } from './words.ts';
@@ -87,12 +88,7 @@ function newSlot(options: LuksOptions): number | undefined {
 
 /** The new passphrase; twice at a terminal. */
 function readNew(options: LuksOptions, newKeyFile: string | undefined): Promise<Secret> {
-  return readPassphrase({
-    ...newKeyFileOf(options, newKeyFile),
-    prompt: 'Enter new passphrase for key slot',
-    verify: options['batch-mode'] !== true || options['verify-passphrase'] === true,
-    isNew: true,
-  });
+  return readNewPassphrase(options, newKeyFile, 'Enter new passphrase for key slot');
 }
 
 const USUAL_UNBOUND_BYTES = 32;
@@ -112,14 +108,8 @@ async function addUnbound(
     );
   }
   const keyBytes = bits === undefined ? USUAL_UNBOUND_BYTES : bitsToBytes('key-size', bits);
-  using key = keyFile === undefined ? randomKey(keyBytes) : await readKeyFile(keyFile);
+  using key = keyFile === undefined ? randomSecret(keyBytes) : await readKeyFile(keyFile);
   using passphrase = await readNew(options, newKeyFile);
   const request: AddKeyRequest = { ...slotRequest(options, slot), passphrase };
   await luks2.addUnboundKey(key, request);
-}
-
-function randomKey(lengthBytes: number): Secret {
-  const key = Secret.allocate(lengthBytes);
-  crypto.getRandomValues(key.bytes);
-  return key;
 }

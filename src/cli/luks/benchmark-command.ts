@@ -1,6 +1,7 @@
 /** `devmapper luks benchmark`. */
 
 import { systemClock } from '../../base/clock.ts';
+import { randomBytes } from '../../crypto/random.ts';
 import type { Pbkdf, PbkdfRequest } from '../../formats/luks/types.ts';
 import { CommandError } from '../failure.ts';
 import type { LuksCommand, LuksInvocation } from './command.ts';
@@ -171,7 +172,7 @@ async function measureCipher(cipher: string, keyBits: number): Promise<CipherRes
   const { createSectorCipher } = await import('../../crypto/create-sector-cipher.ts');
   const { parseCipherSpec } = await import('../../crypto/cipher-spec.ts');
   const unavailable = { cipher, keyBits, encryptBytesPerSecond: null, decryptBytesPerSecond: null };
-  const key = crypto.getRandomValues(new Uint8Array(keyBits / 8));
+  const key = randomBytes(keyBits / 8);
   const hasIv = cipher.split('-').length > 2 || cipher.endsWith('-ecb');
   try {
     const spec = parseCipherSpec(hasIv ? cipher : `${cipher}-plain64`);

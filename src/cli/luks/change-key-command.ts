@@ -8,7 +8,7 @@ import {
   UNLOCK_OPTIONS,
 } from './command.ts';
 import { withImage } from './image.ts';
-import { newKeyFileOf, readPassphrase } from './passphrase.ts';
+import { readNewPassphrase } from './passphrase.ts';
 import { slotRequest } from './requests.ts';
 import { unlock, wipeUnlocked } from './unlock.ts';
 
@@ -47,12 +47,7 @@ async function changeKey({ operands, options }: LuksInvocation): Promise<void> {
     const prompt = 'Enter passphrase to be changed';
     const unlocked = await unlock(volume, { prompt, options, slot: wanted });
     try {
-      using passphrase = await readPassphrase({
-        ...newKeyFileOf(options, newKeyFile),
-        prompt: 'Enter new passphrase',
-        verify: options['batch-mode'] !== true || options['verify-passphrase'] === true,
-        isNew: true,
-      });
+      using passphrase = await readNewPassphrase(options, newKeyFile, 'Enter new passphrase');
       const request = { ...slotRequest(options, wanted), passphrase };
       await volume.changeKey(unlocked.volumeKey, unlocked.slot!, request);
     } finally {

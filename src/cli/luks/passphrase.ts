@@ -95,8 +95,22 @@ export function keyFileOf(
   return { keyFile: options['key-file'], range, timeoutMs: timeoutOf(options) };
 }
 
+/** For a key slot; twice at a terminal. The caller wipes it. */
+export function readNewPassphrase(
+  options: LuksOptions,
+  newKeyFile: string | undefined,
+  prompt: string,
+): Promise<Secret> {
+  return readPassphrase({
+    ...newKeyFileOf(options, newKeyFile),
+    prompt,
+    verify: options['batch-mode'] !== true || options['verify-passphrase'] === true,
+    isNew: true,
+  });
+}
+
 /** Of a new passphrase: `--new-keyfile`, or a file named behind the image. */
-export function newKeyFileOf(
+function newKeyFileOf(
   options: LuksOptions,
   operand?: string,
 ): Pick<PassphraseRequest, 'keyFile' | 'range' | 'timeoutMs'> {

@@ -3,7 +3,14 @@
 import { isUtf8 } from 'node:buffer';
 import { DmError } from '../../base/errors.ts';
 import { readMessage, type SecretText } from '../../core/line-secrets.ts';
-import { bufferOf, readNumber64, readTerminated, textBytes, writeNumber64 } from './text.ts';
+import {
+  bufferOf,
+  readNumber64,
+  readTerminated,
+  terminatedBytes,
+  textBytes,
+  writeNumber64,
+} from './text.ts';
 
 const MESSAGE_START = 8;
 
@@ -25,9 +32,8 @@ export function decodeMessage(bytes: Uint8Array, dataStart: number): TargetMessa
   const buffer = bufferOf(bytes);
   const textStart = dataStart + MESSAGE_START;
   if (textStart >= buffer.length) return null;
-  const textEnd = buffer.indexOf(0, textStart);
-  if (textEnd < 0) return null;
-  const words = buffer.subarray(textStart, textEnd);
+  const words = terminatedBytes(buffer, textStart, buffer.length);
+  if (words === null) return null;
   if (!isUtf8(words)) throw new DmError('EINVAL', 'Cannot read the message: it is not UTF-8');
   return { sector: readNumber64(buffer, dataStart), ...readMessage(words) };
 }

@@ -19,6 +19,7 @@ import {
   readNumber64,
   readTerminated,
   readText,
+  terminatedBytes,
   textBytes,
   writeNumber64,
   writeText,
@@ -108,9 +109,8 @@ interface RequestRow extends RowSpec {
 
 function readRow(buffer: Buffer, position: number): RequestRow {
   const textStart = position + SPEC_BYTES;
-  const textEnd = buffer.indexOf(0, textStart);
-  if (textEnd < 0) throw malformed('target parameters not NUL-terminated');
-  const bytes = buffer.subarray(textStart, textEnd);
+  const bytes = terminatedBytes(buffer, textStart, buffer.length);
+  if (bytes === null) throw malformed('target parameters not NUL-terminated');
   if (!isUtf8(bytes)) throw malformed('target parameters are not UTF-8');
   const { start, length, type } = readPlace(buffer, position);
   const { text, secrets } = readArguments(type, bytes);

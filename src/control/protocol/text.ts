@@ -22,8 +22,13 @@ export function readTerminated(
   end: number,
   what: string,
 ): string | null {
-  const isTerminated = bytes.subarray(start, end).includes(0);
-  return isTerminated ? readText(bytes, start, end, what) : null;
+  return terminatedBytes(bytes, start, end) && readText(bytes, start, end, what);
+}
+
+/** A view of the bytes before the first NUL, for what shall be no string; null without a NUL. */
+export function terminatedBytes(bytes: Buffer, start: number, end: number): Buffer | null {
+  const length = bytes.subarray(start, end).indexOf(0);
+  return length < 0 ? null : bytes.subarray(start, start + length);
 }
 
 const SHOWN_BYTES = 16;

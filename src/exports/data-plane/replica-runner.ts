@@ -44,7 +44,7 @@ export class ReplicaRunner {
   }
 
   /**
-   * Builds the copy anew; awaits nothing that is not settled already. Touches no file: by now the plan may be out of date,
+   * Builds the copy anew; awaits no I/O of devices. Touches no file of theirs: by now the plan may be out of date,
    * its descriptors closed, and the gate shut.
    */
   async install(plan: Plan): Promise<void> {

@@ -53,7 +53,7 @@ const remote: TargetType = {
 
 const registry = createTargetRegistry([...targets, remote]);
 
-/** Builds the copy. Awaits nothing but promises that are settled already. */
+/** Builds the copy. Awaits no I/O of devices; the code of a target that loads late comes with the first copy. */
 export async function createReplica(plan: Plan, options: ReplicaOptions): Promise<Replica> {
   const leaves = plan.leaves.map((leaf) => createLeaf(leaf, options));
   const copies: MappedDevice[] = [];
