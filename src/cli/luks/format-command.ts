@@ -11,7 +11,7 @@ import { readKeyFile } from './key-file.ts';
 import type { LuksOptions } from './option-table.ts';
 import { keyFileOf, processHost, readPassphrase } from './passphrase.ts';
 import { readStart } from './read-start.ts';
-import { bitsToBytes, slotRequest } from './requests.ts';
+import { headerRequest, slotRequest } from './requests.ts';
 import { describeSignature, findSignatures } from './signature-probe.ts';
 import { wrongWords } from './words.ts';
 
@@ -102,30 +102,20 @@ const SECTOR_BYTES = 512;
 type PlainRequest = Omit<FormatRequest, 'key' | 'volumeKey' | 'detached' | 'dataSizeBytes'>;
 
 function formatRequest(options: LuksOptions, path: string): PlainRequest {
-  const { cipher, hash, uuid, label, subsystem, offset } = options;
-  const keyBits = options['key-size'];
-  const sectorBytes = options['sector-size'];
+  const { offset } = options;
   const align = options['align-payload'];
-  const metadataBytes = options['luks2-metadata-size'];
-  const keyslotsBytes = options['luks2-keyslots-size'];
   if (path === '') throw wrongWords('The image has no name.');
+  const request = headerRequest(options);
+  checkSectorSize(request.sectorBytes);
   return {
-    ...(cipher !== undefined && { cipher }),
-    ...(hash !== undefined && { hash }),
-    ...(uuid !== undefined && { uuid }),
-    ...(label !== undefined && { label }),
-    ...(subsystem !== undefined && { subsystem }),
-    ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
-    ...(sectorBytes !== undefined && { sectorBytes: sectorSize(sectorBytes) }),
+    ...request,
     ...(offset !== undefined && { dataOffsetBytes: offset * SECTOR_BYTES }),
     ...(align !== undefined && { alignBytes: align * SECTOR_BYTES }),
-    ...(metadataBytes !== undefined && { metadataBytes }),
-    ...(keyslotsBytes !== undefined && { keyslotsBytes }),
   };
 }
 
-function sectorSize(bytes: number): number {
-  if ([512, 1024, 2048, 4096].includes(bytes)) return bytes;
+function checkSectorSize(bytes: number | undefined): void {
+  if (bytes === undefined || [512, 1024, 2048, 4096].includes(bytes)) return;
   const got = `got ${bytes}, expected 512, 1024, 2048 or 4096`;
   throw wrongWords('Unsupported encryption sector size.', got);
 }

@@ -22,8 +22,9 @@ import {
   confirmDecrypt,
   confirmEncrypt,
   tuningOf,
+  wipeCollected,
 } from './reencrypt-requests.ts';
-import { bitsToBytes, slotRequest } from './requests.ts';
+import { cipherRequest, slotRequest } from './requests.ts';
 import { unlock, wipeUnlocked } from './unlock.ts';
 import { wrongWords } from './words.ts';
 
@@ -92,24 +93,17 @@ async function encrypt(
   if (state === 'luks1') {
     throw new CommandError(`Device ${path} is already LUKS device. Aborting operation.`);
   }
-  const { header, cipher, hash, uuid } = options;
+  const { hash, uuid } = options;
   const reduceBytes = options['reduce-device-size'];
-  const keyBits = options['key-size'];
-  if (header === undefined && reduceBytes === undefined) {
-    throw wrongWords(
-      'Encryption without detached header (--header) is not possible without data device size reduction (--reduce-device-size).',
-    );
-  }
   await confirmEncrypt(path, options);
   using passphrase = await askNew(path, options);
   return await beginLuks1Encryption(pathsOf(path, options), {
     tuning: tuningOf(options),
     keys: [{ ...slotRequest(options, options['key-slot']), passphrase }],
     ...(reduceBytes !== undefined && { reduceBytes }),
-    ...(cipher !== undefined && { cipher }),
+    ...cipherRequest(options),
     ...(hash !== undefined && { hash }),
     ...(uuid !== undefined && { uuid }),
-    ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
   });
 }
 
@@ -134,8 +128,7 @@ async function decrypt(path: string, options: LuksOptions): Promise<Begun> {
 }
 
 async function change(path: string, options: LuksOptions): Promise<Begun> {
-  const { cipher, hash } = options;
-  const keyBits = options['key-size'];
+  const { hash } = options;
   if (options['reduce-device-size'] !== undefined) {
     throw wrongWords('Option --reduce-device-size is for --encrypt only, with LUKS1.');
   }
@@ -155,12 +148,10 @@ async function change(path: string, options: LuksOptions): Promise<Begun> {
     return await beginLuks1Change(pathsOf(path, options), found.volumeKey, {
       tuning: tuningOf(options),
       keys,
-      ...(cipher !== undefined && { cipher }),
+      ...cipherRequest(options),
       ...(hash !== undefined && { hash }),
-      ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
     });
   } finally {
-    found.volumeKey.wipe();
-    for (const { passphrase } of found.requests) passphrase.wipe();
+    wipeCollected(found);
   }
 }

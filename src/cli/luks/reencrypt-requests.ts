@@ -47,8 +47,14 @@ export function askNew(path: string, options: LuksOptions): Promise<Secret> {
   });
 }
 
+/** And refuses where there is no place for a header. */
 export async function confirmEncrypt(path: string, options: LuksOptions): Promise<void> {
   const reduceBytes = options['reduce-device-size'];
+  if (options.header === undefined && reduceBytes === undefined) {
+    throw wrongWords(
+      'Encryption without detached header (--header) is not possible without data device size reduction (--reduce-device-size).',
+    );
+  }
   const lost =
     reduceBytes === undefined
       ? []
@@ -73,6 +79,11 @@ export interface CollectedKeys {
   requests: AddKeyRequest[];
   /** Of each request, the slot that its passphrase opened. */
   slots: number[];
+}
+
+export function wipeCollected({ volumeKey, requests }: CollectedKeys): void {
+  volumeKey.wipe();
+  for (const { passphrase } of requests) passphrase.wipe();
 }
 
 /** The passphrase of each slot that shall go on to exist; those of the others are gone in the end. */

@@ -29,8 +29,9 @@ import {
   confirmDecrypt,
   confirmEncrypt,
   tuningOf,
+  wipeCollected,
 } from './reencrypt-requests.ts';
-import { bitsToBytes, slotRequest } from './requests.ts';
+import { cipherRequest, headerRequest, slotRequest } from './requests.ts';
 import { INTERRUPTED, WRONG_PARAMETERS } from './status.ts';
 import { unlock } from './unlock.ts';
 import { wrongWords } from './words.ts';
@@ -134,17 +135,8 @@ async function encrypt(path: string, options: LuksOptions, state: State): Promis
   if (state === 'luks') {
     throw new CommandError(`Device ${path} is already LUKS device. Aborting operation.`);
   }
-  const { header, cipher, hash, uuid, label, subsystem } = options;
+  const { header } = options;
   const reduceBytes = options['reduce-device-size'];
-  const keyBits = options['key-size'];
-  const sectorBytes = options['sector-size'];
-  const metadataBytes = options['luks2-metadata-size'];
-  const keyslotsBytes = options['luks2-keyslots-size'];
-  if (header === undefined && reduceBytes === undefined) {
-    throw wrongWords(
-      'Encryption without detached header (--header) is not possible without data device size reduction (--reduce-device-size).',
-    );
-  }
   await confirmEncrypt(path, options);
   using passphrase = await askNew(path, options);
   return await beginEncryption(path, {
@@ -153,15 +145,7 @@ async function encrypt(path: string, options: LuksOptions, state: State): Promis
     ...(reduceBytes !== undefined && { reduceBytes }),
     format: {
       key: { ...slotRequest(options, options['key-slot']), passphrase },
-      ...(cipher !== undefined && { cipher }),
-      ...(hash !== undefined && { hash }),
-      ...(uuid !== undefined && { uuid }),
-      ...(label !== undefined && { label }),
-      ...(subsystem !== undefined && { subsystem }),
-      ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
-      ...(sectorBytes !== undefined && { sectorBytes }),
-      ...(metadataBytes !== undefined && { metadataBytes }),
-      ...(keyslotsBytes !== undefined && { keyslotsBytes }),
+      ...headerRequest(options),
     },
   });
 }
@@ -189,8 +173,7 @@ async function decrypt(path: string, options: LuksOptions, state: State): Promis
 }
 
 async function change(path: string, options: LuksOptions): Promise<Begun> {
-  const { header, cipher } = options;
-  const keyBits = options['key-size'];
+  const { header } = options;
   const sectorBytes = options['sector-size'];
   const found = await withImage(path, options, 'read', ({ volume }) =>
     collectKeys(volume, path, options),
@@ -200,14 +183,12 @@ async function change(path: string, options: LuksOptions): Promise<Begun> {
       ...tuningOf(options),
       ...(header !== undefined && { header }),
       keepKey: options['keep-key'] === true,
-      ...(cipher !== undefined && { cipher }),
+      ...cipherRequest(options),
       ...(sectorBytes !== undefined && { sectorBytes }),
-      ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
       keys: found.requests,
     });
   } finally {
-    found.volumeKey.wipe();
-    for (const { passphrase } of found.requests) passphrase.wipe();
+    wipeCollected(found);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type {
   AddKeyRequest,
+  FormatRequest,
   Luks2Volume,
   LuksVolume,
   PbkdfName,
@@ -56,6 +57,39 @@ export function slotRequest(
     ...(areaKeyBits !== undefined && {
       areaKeyBytes: bitsToBytes('keyslot-key-size', areaKeyBits),
     }),
+  };
+}
+
+/** How data are encrypted, as far as the options say. */
+export function cipherRequest({
+  cipher,
+  'key-size': keyBits,
+}: LuksOptions): Pick<FormatRequest, 'cipher' | 'keyBytes'> {
+  return {
+    ...(cipher !== undefined && { cipher }),
+    ...(keyBits !== undefined && { keyBytes: bitsToBytes('key-size', keyBits) }),
+  };
+}
+
+type HeaderFact = 'hash' | 'uuid' | 'label' | 'subsystem' | 'sectorBytes';
+
+/** What a new header says besides its key slots and its place. */
+export function headerRequest(
+  options: LuksOptions,
+): Pick<FormatRequest, HeaderFact | 'cipher' | 'keyBytes' | 'metadataBytes' | 'keyslotsBytes'> {
+  const { hash, uuid, label, subsystem } = options;
+  const sectorBytes = options['sector-size'];
+  const metadataBytes = options['luks2-metadata-size'];
+  const keyslotsBytes = options['luks2-keyslots-size'];
+  return {
+    ...cipherRequest(options),
+    ...(hash !== undefined && { hash }),
+    ...(uuid !== undefined && { uuid }),
+    ...(label !== undefined && { label }),
+    ...(subsystem !== undefined && { subsystem }),
+    ...(sectorBytes !== undefined && { sectorBytes }),
+    ...(metadataBytes !== undefined && { metadataBytes }),
+    ...(keyslotsBytes !== undefined && { keyslotsBytes }),
   };
 }
 
