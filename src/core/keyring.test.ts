@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Keyring } from './keyring.ts';
 
 const payload = () => Uint8Array.of(1, 2, 3);
@@ -37,25 +37,54 @@ test('refuses what the kernel refuses, and does not quote it', () => {
   expect(() => keyring.add('a:b c', payload())).toThrow(/white space/);
 });
 
-test('is bounded: the oldest key goes', () => {
+test('is bounded: what is there stays, and can be replaced', () => {
   const keyring = new Keyring();
-  for (let index = 0; index < 1025; index += 1) keyring.add(`a:${index}`, payload());
-  expect([keyring.size, keyring.find('a:0')]).toEqual([1024, undefined]);
-  expect(keyring.find('a:1')!.bytes).toEqual(payload());
-  expect(keyring.list()[0]).toEqual({ description: 'a:1', lengthBytes: 3 });
+  for (let index = 0; index < 1024; index += 1) keyring.add(`a:${index}`, payload());
+  const onceMore = () => keyring.add('a:more', payload());
+  expect(onceMore).toThrow(expect.objectContaining({ code: 'EDQUOT' }));
+  expect(onceMore).toThrow(/"a:more": there are 1024 keys already/);
+  expect([keyring.size, keyring.find('a:0')!.bytes]).toEqual([1024, payload()]);
+  keyring.add('a:7', Uint8Array.of(9));
+  expect(keyring.find('a:7')!.bytes).toEqual(Uint8Array.of(9));
+  keyring.remove('a:0');
+  onceMore();
 });
 
-test('a key for once goes when it was used, and only then', () => {
-  const keyring = new Keyring();
-  keyring.add('a:once', payload(), { once: true });
-  keyring.add('a:kept', payload());
-  keyring.forgetUsed();
-  expect(keyring.size).toBe(2);
-  const found = keyring.find('a:once')!.bytes;
-  keyring.find('a:kept');
-  keyring.forgetUsed();
-  expect([keyring.list().map(({ description }) => description), found]).toEqual([
-    ['a:kept'],
-    new Uint8Array(3),
-  ]);
+describe('keys for once', () => {
+  test('go when they were used, and only then', () => {
+    const keyring = new Keyring();
+    keyring.add('a:once', payload(), { once: true });
+    keyring.add('a:kept', payload());
+    const user = keyring.createUser();
+    user.forgetUsed();
+    expect(keyring.size).toBe(2);
+    const found = user.find('a:once')!.bytes;
+    user.find('a:kept');
+    user.forgetUsed();
+    expect([keyring.list().map(({ description }) => description), found]).toEqual([
+      ['a:kept'],
+      new Uint8Array(3),
+    ]);
+  });
+
+  test('stay while only another one has used them', () => {
+    const keyring = new Keyring();
+    keyring.add('a:once', payload(), { once: true });
+    const [loading, other] = [keyring.createUser(), keyring.createUser()];
+    loading.find('a:once');
+    other.forgetUsed();
+    expect(loading.find('a:once')!.bytes).toEqual(payload());
+    loading.forgetUsed();
+    expect(keyring.size).toBe(0);
+  });
+
+  test('stay when another one has come under the name', () => {
+    const keyring = new Keyring();
+    keyring.add('a:once', payload(), { once: true });
+    const user = keyring.createUser();
+    user.find('a:once');
+    keyring.add('a:once', Uint8Array.of(9), { once: true });
+    user.forgetUsed();
+    expect(keyring.find('a:once')!.bytes).toEqual(Uint8Array.of(9));
+  });
 });

@@ -18,7 +18,13 @@ export interface KeyFinder {
   find(description: string): Secret | undefined;
 }
 
-export const NO_KEYS: KeyFinder = { find: () => undefined };
+/** The keyring for one table: it knows which keys that table has used, and no other. */
+export interface KeyUser extends KeyFinder {
+  /** What used them succeeded: those that were wanted once go. */
+  forgetUsed(): void;
+}
+
+export const NO_KEYS: KeyUser = { find: () => undefined, forgetUsed: () => {} };
 
 export interface KeyInfo {
   description: string;
@@ -30,7 +36,6 @@ export class Keyring implements KeyFinder {
   readonly #payloads = new Map<string, Secret>();
   /** Keys that go once they were used. */
   readonly #once = new Set<string>();
-  readonly #used = new Set<string>();
 
   get size(): number {
     return this.#payloads.size;
@@ -38,7 +43,7 @@ export class Keyring implements KeyFinder {
 
   /**
    * Keeps a copy. `once`: until a device has it, as a key of a program's own keyring goes with the program. Throws DmError: EINVAL for what the
-   * kernel would not take as a logon key.
+   * kernel would not take as a logon key, EDQUOT when there are too many. What was there stays then.
    */
   add(description: string, payload: Uint8Array, { once = false } = {}): void {
     const isGood = /^[^:\s]+:\S+$/.test(description) && description.length <= MAX_DESCRIPTION_CHARS;
@@ -51,20 +56,36 @@ export class Keyring implements KeyFinder {
       const range = `1 to ${MAX_PAYLOAD_BYTES} bytes, got ${byteLength}`;
       throw new DmError('EINVAL', `Cannot add key "${description}": expected ${range}`);
     }
+    if (this.#payloads.size >= MAX_KEYS && !this.#payloads.has(description)) {
+      const hint = `there are ${MAX_KEYS} keys already; devmapper key list shows them, devmapper key remove makes room`;
+      throw new DmError('EDQUOT', `Cannot add key "${description}": ${hint}`);
+    }
     this.remove(description);
-    if (this.#payloads.size >= MAX_KEYS) this.remove([...this.#payloads.keys()][0]!);
     this.#payloads.set(description, Secret.from(payload));
     if (once) this.#once.add(description);
   }
 
   find(description: string): Secret | undefined {
-    if (this.#once.has(description)) this.#used.add(description);
     return this.#payloads.get(description);
   }
 
-  /** Keys that were wanted once have been found, and what wanted them succeeded. */
-  forgetUsed(): void {
-    for (const description of [...this.#used]) this.remove(description);
+  /** For one table: what another one uses meanwhile stays for that one. */
+  createUser(): KeyUser {
+    const used = new Map<string, Secret>();
+    return {
+      find: (description) => {
+        const found = this.find(description);
+        if (found && this.#once.has(description)) used.set(description, found);
+        return found;
+      },
+      forgetUsed: () => {
+        for (const [description, secret] of used) {
+          // Another key may have come under that name.
+          if (this.find(description) === secret) this.remove(description);
+        }
+        used.clear();
+      },
+    };
   }
 
   /** Sorted; payloads are nobody's to see. */
@@ -77,7 +98,6 @@ export class Keyring implements KeyFinder {
   /** Overwrites the key; tables that were loaded with it keep theirs. False: there is none. */
   remove(description: string): boolean {
     this.#once.delete(description);
-    this.#used.delete(description);
     this.#payloads.get(description)?.wipe();
     return this.#payloads.delete(description);
   }

@@ -167,10 +167,10 @@ export class Mapper {
         readOnly: options.readOnly ?? false,
         directory: options.directory,
         onEvent: () => device.event(),
-        keyring: this.keyring,
+        keyring: this.keyring.createUser(),
       });
       await loadOrClose(device, table);
-      this.keyring.forgetUsed();
+      table.keyring.forgetUsed();
       return table;
     } finally {
       this.#loadings.delete(loading);

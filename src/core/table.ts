@@ -10,7 +10,7 @@ import { MAX_SECTORS, SECTOR_BYTES } from '../base/units.ts';
 import type { Secret } from '../crypto/secret.ts';
 import { ArgumentReader, splitArguments } from './arguments.ts';
 import type { BlockDevice, DeviceNumber, DeviceRange } from './device.ts';
-import { type KeyFinder, NO_KEYS } from './keyring.ts';
+import { type KeyUser, NO_KEYS } from './keyring.ts';
 import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
 import { showSecrets, splitSecrets, wipeSecrets } from './line-secrets.ts';
 import { type RowError, refusal } from './row-error.ts';
@@ -70,7 +70,7 @@ export interface TableOptions {
   /** Behind `TargetContext.event`. */
   onEvent(): void;
   /** Keys that rows may refer to; default: none. */
-  keyring?: KeyFinder | undefined;
+  keyring?: KeyUser | undefined;
   /** Where targets get memory from; default: anywhere. */
   memory?: TargetMemory | undefined;
 }
@@ -88,13 +88,16 @@ export class Table {
   /** Each device below once, in the order of first use. */
   readonly devices: readonly BlockDevice[];
   readonly rowIndex: RowIndex;
+  /** What its rows look keys up in, now and in messages. */
+  readonly keyring: KeyUser;
   #limits: Limits;
   readonly #opened: OpenedDevices;
 
-  private constructor(rows: Row[], readOnly: boolean, limits: Limits, opened: OpenedDevices) {
+  private constructor(rows: Row[], opened: OpenedDevices, options: TableOptions) {
     this.rows = rows;
-    this.readOnly = readOnly;
-    this.#limits = limits;
+    this.readOnly = options.readOnly;
+    this.keyring = options.keyring ?? NO_KEYS;
+    this.#limits = tableLimits(rows);
     this.sizeSectors = rows.at(-1)?.end ?? 0;
     this.operands = opened.operands;
     this.devices = opened.devices;
@@ -109,7 +112,7 @@ export class Table {
     try {
       for (const spec of specs) rows.push(await loadRow(spec, rows, opened, options));
       if (rows.length === 0) throw new DmError('EINVAL', 'Cannot load table: no targets specified');
-      return new Table(rows, options.readOnly, tableLimits(rows), opened);
+      return new Table(rows, opened, options);
     } catch (error) {
       await closeAll(rows, opened);
       throw error;

@@ -24,8 +24,9 @@ export async function sendMessage(call: IoctlCall): Promise<void> {
   const release = device.hold();
   try {
     const { sector, secrets } = message;
+    const { live } = device;
     const answer = await deliver(device, { sector, secrets, argv, roomBytes });
-    call.mapper.keyring.forgetUsed();
+    live?.keyring.forgetUsed();
     fillStatus(call, device);
     if (answer !== null) answerText(call, answer, roomBytes);
   } finally {
