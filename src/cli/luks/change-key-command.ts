@@ -13,7 +13,9 @@ import { slotRequest } from './requests.ts';
 import { unlock, wipeUnlocked } from './unlock.ts';
 
 const HELP = `
-At every moment the old passphrase or the new one opens the volume. With --key-slot the new passphrase stays in that slot.
+At every moment the old passphrase or the new one opens the volume, unless there is no room beside the old one: where all eight key slots
+(LUKS1) or the whole key slots area (LUKS2) are in use, the new one is written over it, as with cryptsetup, and should the power fail just then,
+only the other key slots open the volume; header-backup first, or remove-key a slot. With --key-slot the new passphrase stays in that slot.
 
 Examples:
   devmapper luks change-key disk.img

@@ -20,6 +20,7 @@ import {
   SLOT_ENABLED,
 } from './header.ts';
 import { STRIPES, slotAreaSectors } from './layout.ts';
+import { assertCurrent } from './write-header.ts';
 
 /** dm-crypt's word for the volume, and for its key material. */
 export function cipherOf({ cipherName, cipherMode }: Luks1Header): string {
@@ -56,17 +57,24 @@ export async function openSlot(
   return isRight ? key : null;
 }
 
-/** Writes the key material; the slot as it belongs into the header afterwards. */
+export interface SlotSecrets {
+  passphrase: Secret;
+  volumeKey: Secret;
+}
+
+/** Writes the key material; the slot as it belongs into the header afterwards. Throws DmError EBUSY when somebody else changed the header. */
 export async function fillSlot(
   disk: ByteDisk,
   header: Luks1Header,
   slot: KeySlot,
   iterations: number,
-  secrets: { passphrase: Secret; volumeKey: Secret },
+  secrets: SlotSecrets,
 ): Promise<KeySlot> {
   const salt = randomBytes(SALT_BYTES);
   const pbkdf = pbkdf2(header.hash, iterations);
   using areaKey = await deriveKey(pbkdf, secrets.passphrase, salt, header.keyBytes);
+  // That took a while, and the slot may be somebody else's now.
+  await assertCurrent(disk, header);
   await writeKeyMaterial(disk, materialOf(header, slot), areaKey, secrets.volumeKey);
   return { ...slot, state: SLOT_ENABLED, iterations, salt };
 }

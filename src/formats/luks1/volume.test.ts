@@ -77,6 +77,36 @@ describe('LUKS1 volume', () => {
     });
   });
 
+  it('changes the passphrase of a slot and keeps its number', async () => {
+    const { disk, volume } = await formatted();
+    const { volumeKey } = await volume.unlock(text('one'));
+    const request = { passphrase: text('new'), slot: 0, pbkdf };
+    expect(await volume.changeKey(volumeKey, 0, request)).toBe(0);
+    expect(volume.slots().map(({ slot }) => slot)).toEqual([0]);
+    expect(await openedBy(disk.bytes, ['one', 'new'])).toEqual(['new']);
+    for (const index of [1, 2, 3, 4, 5, 6, 7]) {
+      await volume.addKey(volumeKey, { passphrase: text(`${index}`), pbkdf });
+    }
+    expect(await volume.changeKey(volumeKey, 3, { passphrase: text('full'), pbkdf })).toBe(3);
+    expect(await openedBy(disk.bytes, ['new', '3', 'full', '7'])).toEqual(['new', 'full', '7']);
+  });
+
+  it('changes nothing when somebody else changed the header meanwhile', async () => {
+    const { disk, volume } = await formatted();
+    const other = await openLuks1(disk);
+    const { volumeKey } = await volume.unlock(text('one'));
+    expect(await other.addKey(volumeKey, { passphrase: text('two'), pbkdf })).toBe(1);
+    const { writeCount } = disk;
+    const late = { code: 'EBUSY', message: expect.stringContaining('has changed it since') };
+    const request = { passphrase: text('new'), pbkdf };
+    await expect(volume.addKey(volumeKey, request)).rejects.toMatchObject(late);
+    await expect(volume.changeKey(volumeKey, 0, request)).rejects.toMatchObject(late);
+    await expect(volume.killSlot(0)).rejects.toMatchObject(late);
+    await expect(volume.erase()).rejects.toMatchObject(late);
+    expect(disk.writeCount).toBe(writeCount);
+    expect(await openedBy(disk.bytes, ['one', 'two'])).toEqual(['one', 'two']);
+  });
+
   it('does not take a key of another volume', async () => {
     const { volume } = await formatted();
     const before = volume.dumpText();
@@ -137,6 +167,11 @@ describe('LUKS1 volume', () => {
       'changeKey',
       [],
       (volume, key) => volume.changeKey(key, 0, { passphrase: text('new'), pbkdf }),
+    ],
+    [
+      'changeKey of the same slot',
+      [],
+      (volume, key) => volume.changeKey(key, 0, { passphrase: text('new'), slot: 0, pbkdf }),
     ],
     ['killSlot', ['two'], (volume) => volume.killSlot(0)],
     ['setUuid', ['one', 'two'], (volume) => volume.setUuid('12345678-1234-1234-1234-123456789abc')],

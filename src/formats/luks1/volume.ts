@@ -23,9 +23,9 @@ import { parseUuid } from '../luks/uuid.ts';
 import { isVolumeKey, pbkdf2 } from './digest.ts';
 import { dumpJson, dumpText } from './dump.ts';
 import { decodeHeader, isActive, isFree, type KeySlot, type Luks1Header } from './header.ts';
-import { cipherOf, emptied, fillSlot, openSlot, wipeSlot } from './key-slot.ts';
+import { cipherOf, emptied, fillSlot, openSlot, type SlotSecrets, wipeSlot } from './key-slot.ts';
 import { HEADER_BYTES, headerEndSectors, SLOT_COUNT } from './layout.ts';
-import { type HeaderChange, writeHeader } from './write-header.ts';
+import { assertCurrent, type HeaderChange, writeHeader } from './write-header.ts';
 
 /** Reads and checks the header; writes nothing. Throws FormatError; DmError when the disk is smaller than the header says. */
 export async function openLuks1(disk: ByteDisk): Promise<Luks1Volume> {
@@ -151,29 +151,35 @@ export class Luks1Volume implements LuksVolume {
     if (!isFree(this.#slot(slot))) {
       throw new DmError('EINVAL', `Key slot ${slot} is full, please select another one.`);
     }
-    await this.#fill(slot, volumeKey, request);
+    const { passphrase } = request;
+    const iterations = await chooseIterations(this.#header, request.pbkdf);
+    await this.#fill(slot, iterations, { passphrase, volumeKey });
     return slot;
   }
 
   /**
-   * The new passphrase goes into a free slot before the old one is wiped. Without a free slot the old one is overwritten, and a crash in that moment leaves
-   * neither of the two; the other seven are as they were.
+   * The new passphrase goes into a free slot before the old one is wiped, and stays there unless it shall have the old one's. Without a free slot the old one
+   * is overwritten, as cryptsetup does it, and a crash in that moment leaves neither of the two; the other seven are as they were.
    */
   async changeKey(volumeKey: Secret, oldSlot: number, request: AddKeyRequest): Promise<number> {
+    const { passphrase } = request;
     await this.#checkVolumeKey(volumeKey);
     this.#active(oldSlot);
     const slot = request.slot ?? this.#firstFree() ?? oldSlot;
     if (slot !== oldSlot && !isFree(this.#slot(slot))) {
       throw new DmError('EINVAL', `Key slot ${slot} is full, please select another one.`);
     }
-    await this.#fill(slot, volumeKey, request);
+    const iterations = await chooseIterations(this.#header, request.pbkdf);
+    const fill = (index: number) => this.#fill(index, iterations, { passphrase, volumeKey });
+    const spare = slot === oldSlot ? this.#firstFree() : null;
+    if (spare !== null) await fill(spare);
+    await fill(slot);
+    if (spare !== null) await this.killSlot(spare);
     if (slot !== oldSlot) await this.killSlot(oldSlot);
     return slot;
   }
 
-  async #fill(index: number, volumeKey: Secret, request: AddKeyRequest): Promise<void> {
-    const iterations = await chooseIterations(this.#header, request.pbkdf);
-    const secrets = { passphrase: request.passphrase, volumeKey };
+  async #fill(index: number, iterations: number, secrets: SlotSecrets): Promise<void> {
     const slot = this.#slot(index);
     const filled = await fillSlot(this.#disk, this.#header, slot, iterations, secrets);
     await this.#write(this.#withSlot(index, filled), 'enable');
@@ -204,6 +210,7 @@ export class Luks1Volume implements LuksVolume {
   }
 
   async #write(header: Luks1Header, change: HeaderChange): Promise<void> {
+    await assertCurrent(this.#disk, this.#header);
     await writeHeader(this.#disk, this.#header, header, change);
     this.#header = header;
   }

@@ -3,9 +3,10 @@
  * and one old. So a change says which of them must be there first.
  */
 
+import { DmError } from '../../base/errors.ts';
 import { SECTOR_BYTES } from '../../base/units.ts';
 import type { ByteDisk } from '../../core/byte-disk.ts';
-import { encodeHeader, type Luks1Header } from './header.ts';
+import { decodeHeader, encodeHeader, type Luks1Header } from './header.ts';
 import { HEADER_BYTES } from './layout.ts';
 
 /**
@@ -36,6 +37,19 @@ export async function writeHeader(
     await disk.write(offset, sectorAt(encoded, offset));
     await disk.flush();
   }
+}
+
+/**
+ * Throws DmError EBUSY if the header on the disk is not the one that `header` was read as: a slot that somebody else filled meanwhile would be lost.
+ * Locks see to that where there are any.
+ */
+export async function assertCurrent(disk: ByteDisk, header: Luks1Header): Promise<void> {
+  const onDisk = decodeHeader(await disk.read(0, Math.min(disk.sizeBytes, HEADER_BYTES)));
+  if (isEqual(encodeHeader(onDisk), encodeHeader(header))) return;
+  throw new DmError(
+    'EBUSY',
+    `Cannot write LUKS1 header of ${disk.name}: another program has changed it since it was read`,
+  );
 }
 
 function sectorAt(encoded: Uint8Array, offset: number): Uint8Array {
