@@ -68,6 +68,26 @@ requireTools(
     });
   }, 60_000);
 
+  test('writes a name as udev takes it, as cryptsetup does', async () => {
+    await using world = new DaemonWorld();
+    const image = imageIn(world.root, 'image');
+    const key = join(world.root, 'key');
+    writeFileSync(key, 'the key');
+    await world.run('luks', 'format', '-q', ...CHEAP, image, key);
+    const open = (name: string) => world.run('luks', 'open', '--key-file', key, image, name);
+    expect(await open('my disk')).toMatchObject({ status: 0, stderr: '' });
+    const { stdout } = await world.run('ls', '--manglename', 'none');
+    expect(stdout).toBe('my\\x20disk\t(252:0)\n');
+    for (const name of ['my disk', 'my\\x20disk', '/dev/mapper/my disk']) {
+      expect(await world.run('luks', 'status', name)).toMatchObject({ status: 0 });
+    }
+    expect(await world.run('luks', 'close', 'my disk')).toMatchObject({ status: 0 });
+    expect(await open('n'.repeat(128))).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('too long.'),
+    });
+  }, 60_000);
+
   test('with a detached header, read-only, with discards that stay', async () => {
     await using world = new DaemonWorld();
     const image = imageIn(world.root, 'disk');

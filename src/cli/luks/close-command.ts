@@ -35,16 +35,16 @@ async function close({ operands: [name = ''], options }: LuksInvocation): Promis
   await using client = await openClient();
   const device = await findCryptDevice(client, name);
   if (options['cancel-deferred']) {
-    await client.message({ name }, 0, '@cancel_deferred_remove');
+    await client.message({ name: device.name }, 0, '@cancel_deferred_remove');
     return;
   }
   if (options.deferred && device.openCount > 0) {
-    await client.remove({ name }, { deferred: true });
+    await client.remove({ name: device.name }, { deferred: true });
     const line = `Device ${name} is still active and scheduled for deferred removal.`;
     process.stderr.write(`devmapper: ${line}\n`);
     return;
   }
-  await remove(client, name);
+  await remove(client, device.name);
 }
 
 async function remove(client: DmClient, name: string): Promise<void> {

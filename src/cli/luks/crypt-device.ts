@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { DmError } from '../../base/errors.ts';
 import type { DeviceStatus, DmClient } from '../../control/client/dm-client.ts';
+import { mangledName } from '../dmsetup/device-argument.ts';
 import { CommandError } from '../failure.ts';
 import { WRONG_DEVICE, WRONG_PARAMETERS } from './status.ts';
 
@@ -12,7 +13,7 @@ export async function lookUpCryptDevice(
   name: string,
 ): Promise<DeviceStatus | null> {
   try {
-    const device = await client.status({ name: basename(name) });
+    const device = await client.status({ name: mangledName(basename(name), {}) });
     if (device.uuid.startsWith('CRYPT-')) return device;
   } catch (error) {
     if (error instanceof DmError && error.code === 'ENXIO') return null;

@@ -9,6 +9,7 @@ import type { LuksImage } from '../../mapper/luks/image.ts';
 import { dataOperand, keyDescription, mappedRows, mappedUuid } from '../../mapper/luks/rows.ts';
 import { VolumeKeys } from '../../mapper/luks/volume-keys.ts';
 import { openClient } from '../dmsetup/connect.ts';
+import { mangledName } from '../dmsetup/device-argument.ts';
 import { CommandError } from '../failure.ts';
 import { type LuksCommand, type LuksInvocation, UNLOCK_OPTIONS } from './command.ts';
 import { withImage } from './image.ts';
@@ -79,8 +80,9 @@ async function open({ operands, options }: LuksInvocation): Promise<void> {
   await openDevice(path, checkedName(name ?? ''), options);
 }
 
+/** As the device mapper has it: what udev would not take in a name is written `\xNN`, as cryptsetup does. */
 function checkedName(name: string): string {
-  if (!name.includes('/')) return name;
+  if (!name.includes('/')) return mangledName(name, {});
   throw wrongWords(`Name "${name}" invalid. It contains "/".`);
 }
 

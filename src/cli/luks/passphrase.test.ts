@@ -99,6 +99,13 @@ describe('typing', () => {
     expect(() => typed('ab\x03')).toThrow(expect.objectContaining({ status: 130 }));
   });
 
+  test('Ctrl-D before anything is typed is no empty passphrase', () => {
+    for (const keys of ['\x04', 'ab\x7f\x7f\x04']) {
+      expect(() => typed(keys)).toThrow('Error reading passphrase from terminal.');
+    }
+    expect(typed('\r')).toBe('');
+  });
+
   test('has a limit', () => {
     expect(typed(`${'a'.repeat(512)}\r`)).toHaveLength(512);
     expect(() => typed('a'.repeat(513))).toThrow(

@@ -1,5 +1,6 @@
 /** `devmapper luks status`. */
 
+import { basename } from 'node:path';
 import type { DeviceStatus, DmClient } from '../../control/client/dm-client.ts';
 import type { RowSpec } from '../../core/table.ts';
 import { openClient } from '../dmsetup/connect.ts';
@@ -45,7 +46,7 @@ interface Facts {
 async function status({ operands: [name = ''], options }: LuksInvocation): Promise<number> {
   await using client = await openClient();
   const device = await lookUpCryptDevice(client, name);
-  const facts = device === null ? null : await factsOf(client, device);
+  const facts = device === null ? null : await factsOf(client, device, name);
   if (options.json) {
     process.stdout.write(`${JSON.stringify(facts ?? { name, active: false })}\n`);
   } else {
@@ -54,13 +55,13 @@ async function status({ operands: [name = ''], options }: LuksInvocation): Promi
   return facts === null ? WRONG_DEVICE : 0;
 }
 
-async function factsOf(client: DmClient, device: DeviceStatus): Promise<Facts> {
-  const { name, uuid, openCount, readOnly, suspended } = device;
-  const { rows } = await client.table({ name }, { kind: 'table' });
+async function factsOf(client: DmClient, device: DeviceStatus, asked: string): Promise<Facts> {
+  const { uuid, openCount, readOnly, suspended } = device;
+  const { rows } = await client.table({ name: device.name }, { kind: 'table' });
   const crypt = rows.find(({ type }) => type === 'crypt') ?? rows[0];
   const features = crypt?.type === 'crypt' ? cryptWords(crypt) : plainWords(crypt);
   return {
-    name,
+    name: basename(asked),
     active: true,
     inUse: openCount > 0,
     type: /^CRYPT-([A-Z0-9]+)-/.exec(uuid)?.[1] ?? 'n/a',

@@ -140,7 +140,10 @@ export class TypedSecret implements Disposable {
         throw new CommandError('Interrupted.', { status: INTERRUPTED });
       case Key.RETURN:
       case Key.LINE_FEED:
+        return 'done';
       case Key.CTRL_D:
+        // The end of what is typed: of nothing at all it is no passphrase, not an empty one.
+        if (this.#lengthBytes === 0) throw terminalError('Ctrl-D: nothing was typed');
         return 'done';
       case Key.BACKSPACE:
       case Key.DELETE:
@@ -188,9 +191,17 @@ export class TypedSecret implements Disposable {
 async function readLine(fd: number, prompt: string): Promise<string> {
   writeSync(fd, prompt);
   const bytes: number[] = [];
-  for await (const key of keys(fd, undefined)) {
-    if (key === Key.LINE_FEED || key === Key.RETURN) break;
-    if (bytes.length < MAX_TYPED_BYTES) bytes.push(key);
+  try {
+    for await (const key of keys(fd, undefined)) {
+      if (key === Key.LINE_FEED || key === Key.RETURN) break;
+      if (bytes.length < MAX_TYPED_BYTES) bytes.push(key);
+    }
+  } catch (error) {
+    writeSync(fd, '\n');
+    throw new CommandError('Error reading response from terminal.', {
+      details: ['no answer; nothing was changed'],
+      cause: error,
+    });
   }
   return Buffer.from(bytes).toString();
 }
