@@ -29,6 +29,8 @@ export interface IsolationOptions {
   /** At least; up to three times as many while the rise is above the bar, for machines that others use. */
   rounds: number;
   seconds: number;
+  /** No more rounds than it takes to know: a loaded latency under the bar cannot have risen above it, however noisy the quiet one was. */
+  untilClear?: boolean;
 }
 
 export interface IsolationResult {
@@ -135,8 +137,10 @@ async function measureRounds(
   let slowRequests = 0;
   await fastP99Ms(server, { ...options, seconds: 0.5 });
   const riseMs = () => Math.min(...loadedMs) - Math.min(...quietMs);
+  const isClear = () => options.untilClear === true && Math.min(...loadedMs) <= RISE_MS_MAX;
   const isOpen = (round: number) =>
-    round < options.rounds || (round < 3 * options.rounds && riseMs() > RISE_MS_MAX);
+    (round < options.rounds && !isClear()) ||
+    (round < 3 * options.rounds && riseMs() > RISE_MS_MAX);
   for (let round = 0; isOpen(round); round += 1) {
     quietMs.push(await fastP99Ms(server, options));
     const { p99Ms, requests, medianMs } = await measureLoaded(server, options);
