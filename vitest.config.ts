@@ -2,25 +2,34 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Boots of a kernel take longest and mind no neighbours; what measures latency wants none, so it comes when the others are over. */
-function rank({ moduleId }: TestSpecification): number {
-  if (moduleId.includes('/test/kernel/')) return 0;
-  return moduleId.endsWith('/isolation.test.ts') ? 2 : 1;
-}
-
-class LongestFirst extends BaseSequencer {
+/** Boots of a kernel first: nothing takes longer, and no long one should be left for the end, when there is nothing to run beside it. */
+class KernelFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    return sorted.toSorted((left, right) => rank(left) - rank(right));
+    const isBoot = ({ moduleId }: TestSpecification) => moduleId.includes('/test/kernel/');
+    return [...sorted.filter(isBoot), ...sorted.filter((file) => !isBoot(file))];
   }
 }
 
-// Two projects: `unit` runs anywhere with nothing but Node; `interop` drives real programs and needs `dist/`.
+/** Files that need what there is once: the nodes in /dev/mapper, which are one daemon's at a time, or a machine at rest. */
+const alone = [
+  'test/interop/*exec*.test.ts',
+  'test/interop/{control-soak,isolation,luks-devices}.test.ts',
+];
+
+const realPrograms = {
+  // Real programs on a busy machine: once more, alone, before it counts as a failure.
+  retry: 1,
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+};
+
+// `unit` runs anywhere with nothing but Node; `interop` and `interop-alone` drive real programs and need `dist/`.
 export default defineConfig({
   test: {
     // By itself vitest leaves one processor free: one file at a time on a machine of two.
     maxWorkers: availableParallelism(),
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: KernelFirst },
     projects: [
       {
         test: {
@@ -31,12 +40,19 @@ export default defineConfig({
       },
       {
         test: {
+          ...realPrograms,
           name: 'interop',
           include: ['test/{interop,kernel}/**/*.test.ts', 'docs/**/*.test.ts'],
-          // Real programs on a busy machine: once more, alone, before it counts as a failure.
-          retry: 1,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          exclude: alone,
+        },
+      },
+      {
+        test: {
+          ...realPrograms,
+          name: 'interop-alone',
+          include: alone,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
