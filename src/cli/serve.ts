@@ -9,7 +9,7 @@ import { because, CommandError, FAILURE_STATUS, usageError } from './failure.ts'
 import { buildDevice } from './serve-build.ts';
 import type { ServeOptions } from './serve-command.ts';
 import { listenOptions } from './serve-listen.ts';
-import { planDevices } from './serve-plan.ts';
+import { type PlannedDevice, planDevices } from './serve-plan.ts';
 import { formatJson, formatText, type ServedState } from './serve-report.ts';
 import { listenForStop } from './stop-signals.ts';
 import { terminalStyle } from './style.ts';
@@ -27,7 +27,9 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
   const listening = listenOptions(options);
   if (options.table?.includes('-')) readStandardInput();
   const mapper = new DeviceMapper({ lock: options.lock, report: say });
-  // From before the first lock or socket is taken, so that there is no moment at which a signal leaves one behind.
+  // A signal ends this at once: nothing was written yet that needs more, and a key that is being derived could not be given up.
+  await buildAll(mapper, plan, options);
+  // From before the first socket is taken, so that there is no moment at which a signal leaves one behind.
   let service: NbdService | null = null;
   const signals = listenForStop({
     say,
@@ -35,7 +37,6 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
     force: () => forceEnd(mapper, service, options),
   });
   try {
-    for (const device of plan) await buildDevice(mapper, device, { ...options, say });
     service = await listen(mapper, { ...listening, ...(options.verbose && { onEvent }) });
     announce(mapper, service, options);
     say(`${await signals.stopped}: stopping (${describeWork(mapper, service)})`);
@@ -51,6 +52,19 @@ export async function serve(words: readonly string[], options: ServeOptions): Pr
   } finally {
     signals.dispose();
     if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true });
+  }
+}
+
+async function buildAll(
+  mapper: DeviceMapper,
+  plan: readonly PlannedDevice[],
+  options: ServeOptions,
+): Promise<void> {
+  try {
+    for (const device of plan) await buildDevice(mapper, device, { ...options, say });
+  } catch (error) {
+    await mapper.close().catch(() => undefined);
+    throw error;
   }
 }
 

@@ -71,7 +71,8 @@ function tryLock(locks: LockCalls, options: HeaderLockOptions): HeaderLock | nul
 
   function release(held: Resource | null): void {
     if (!held) return; // closing the file gives the lock back
-    if (options.exclusive) unlinkSync(held.path);
+    // Somebody may have tidied up the folder meanwhile, and somebody else have a file of that name now.
+    if (options.exclusive && isStillAt(held)) unlinkSync(held.path);
     closeSync(held.fd);
   }
 }
