@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { loadSystem } from '../system/index.ts';
-import { openFileDisk } from './byte-disk.ts';
+import { bestSectorOf, openFileDisk } from './byte-disk.ts';
 import { Descriptor } from './descriptor.ts';
 import { lockHeader } from './header-lock.ts';
 
@@ -54,6 +54,17 @@ describe('openFileDisk', () => {
     await expect(missing).rejects.toMatchObject({ code: 'ENOENT' });
     const directory = openFileDisk(folder, { readOnly: true });
     await expect(directory).rejects.toMatchObject({ code: 'ENOTBLK' });
+  });
+
+  it('knows which encryption sectors suit it', async () => {
+    await using disk = await openFileDisk(path, { readOnly: true });
+    expect(disk.bestSectorBytes).toBe(4096);
+    expect([bestSectorOf(512, 512), bestSectorOf(4096, 4096)]).toEqual([512, 4096]);
+    expect(bestSectorOf(512, 4096)).toBe(4096);
+    // A stripe is no sector; nor is what the medium does not know, or gets wrong.
+    expect([65536, 0, -25, 1000].map((physical) => bestSectorOf(512, physical))).toEqual([
+      512, 512, 512, 512,
+    ]);
   });
 
   const system = loadSystem();

@@ -29,6 +29,8 @@ export interface FileDiskOptions {
 
 export interface FileDisk extends ByteDisk, AsyncDisposable {
   readonly isBlockNode: boolean;
+  /** What an encryption sector had best be: as large as what the medium writes as a whole. */
+  readonly bestSectorBytes: number;
   /** Gives the locks back; may be called again. */
   close(): Promise<void>;
 }
@@ -76,23 +78,46 @@ interface Facts {
   isBlockNode: boolean;
   sizeBytes: number;
   sectorBytes: number;
+  bestSectorBytes: number;
 }
+
+/** Of files, and what LUKS has at most. */
+const MAX_SECTOR_BYTES = 4096;
 
 function factsOf(descriptor: Descriptor, system: System | null): Facts {
   const stats = fstatSync(descriptor.fd);
   if (stats.isFile()) {
-    return { isBlockNode: false, sizeBytes: stats.size, sectorBytes: SECTOR_BYTES };
+    return {
+      isBlockNode: false,
+      sizeBytes: stats.size,
+      sectorBytes: SECTOR_BYTES,
+      bestSectorBytes: MAX_SECTOR_BYTES,
+    };
   }
   if (!stats.isBlockDevice()) {
     const { path } = descriptor;
     throw new DmError('ENOTBLK', `Cannot open "${path}": expected a file or a block device`);
   }
-  const sectorBytes = system?.blocks.logicalBlockBytes(descriptor.fd) ?? 0;
+  const logicalBytes = system?.blocks.logicalBlockBytes(descriptor.fd) ?? 0;
+  const sectorBytes = Math.max(logicalBytes, SECTOR_BYTES);
   return {
     isBlockNode: true,
     sizeBytes: blockNodeSizeBytes(descriptor, deviceNumberOf(stats.rdev), system),
-    sectorBytes: Math.max(sectorBytes, SECTOR_BYTES),
+    sectorBytes,
+    bestSectorBytes: bestSectorOf(
+      sectorBytes,
+      system?.blocks.physicalBlockBytes(descriptor.fd) ?? 0,
+    ),
   };
+}
+
+/** cryptsetup's rule: the physical block if that is a size for sectors, else the logical one. */
+export function bestSectorOf(logicalBytes: number, physicalBytes: number): number {
+  const isUsable =
+    physicalBytes > logicalBytes &&
+    physicalBytes <= MAX_SECTOR_BYTES &&
+    physicalBytes % logicalBytes === 0;
+  return isUsable ? physicalBytes : logicalBytes;
 }
 
 /** Asks for what is left from `done` bytes on. */
@@ -103,6 +128,7 @@ class DescriptorDisk implements FileDisk {
   readonly isBlockNode: boolean;
   readonly sizeBytes: number;
   readonly sectorBytes: number;
+  readonly bestSectorBytes: number;
   readonly readOnly: boolean;
   readonly #descriptor: Descriptor;
   readonly #releases: (() => void)[];
@@ -113,6 +139,7 @@ class DescriptorDisk implements FileDisk {
     this.isBlockNode = facts.isBlockNode;
     this.sizeBytes = facts.sizeBytes;
     this.sectorBytes = facts.sectorBytes;
+    this.bestSectorBytes = facts.bestSectorBytes;
     this.#descriptor = descriptor;
     this.#releases = releases;
   }

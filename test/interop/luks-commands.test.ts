@@ -217,6 +217,9 @@ requireTools('cryptsetup')('devmapper luks, beside cryptsetup', () => {
     };
     await ours('--encrypt');
     expect(readFileSync(path).includes('plain text')).toBe(false);
+    // Behind larger sectors the kernel would not find a partition table, or a file system of small blocks.
+    const { stdout: dump } = await twins.cryptsetup('', 'luksDump', header);
+    expect(dump).toContain('sector: 512 [bytes]');
     expect(await twins.cryptsetup('pw', 'open', '--test-passphrase', ...where)).toMatchObject({
       status: 0,
     });

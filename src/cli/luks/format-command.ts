@@ -18,6 +18,7 @@ import { wrongWords } from './words.ts';
 const HELP = `
 Makes a LUKS volume in a file or block device, and one key slot for the passphrase. The data that were there are lost: without
 --batch-mode it says what is there now, and asks. New files: truncate -s 1G disk.img
+Sectors of LUKS2 have 4096 bytes in files and on disks of such blocks, where the size is a multiple of that, else 512 (--sector-size).
 
 Examples:
   devmapper luks format disk.img                        LUKS2, aes-xts-plain64, argon2id

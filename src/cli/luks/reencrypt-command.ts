@@ -5,7 +5,8 @@ import { PBKDF_OPTIONS, UNLOCK_OPTIONS } from './command.ts';
 
 const HELP = `
 Works in place. It can be killed at any moment: run the same command again, and it goes on. Ctrl-C stops it between two steps. The image must not
-be in use. Make a backup of the header first, and of the data if you can.
+be in use. Make a backup of the header first, and of the data if you can. --encrypt takes sectors of 512 bytes unless --sector-size says otherwise:
+a partition table or a file system of small blocks would not be found behind larger ones.
 
 Examples:
   devmapper luks reencrypt disk.img                                  another volume key

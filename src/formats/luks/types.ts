@@ -121,6 +121,8 @@ export interface FormatRequest {
   key: AddKeyRequest;
   /** The rest is LUKS2's only. */
   sectorBytes?: number;
+  /** What `sectorBytes` is by default where everything is a multiple of it, else 512. Default: 4096, as for files. */
+  bestSectorBytes?: number;
   label?: string;
   subsystem?: string;
   metadataBytes?: number;

@@ -19,6 +19,7 @@ export interface LayoutRequest {
   metadataBytes?: number;
   keyslotsBytes?: number;
   sectorBytes?: number;
+  bestSectorBytes?: number;
   /** Of the disk that the header goes to, and of the one with the data. */
   headerDiskBytes: number;
   dataDiskBytes: number;
@@ -119,17 +120,18 @@ function chooseKeyslotsBytes(
   return roomBytes(endBytes);
 }
 
-/** 4096 where everything is a multiple of it. */
+/** What suits the disk best, where everything is a multiple of it. */
 function chooseSectorBytes(
   request: LayoutRequest,
   wantedOffsetBytes: number,
   alignBytes: number,
 ): number {
   if (request.sectorBytes !== undefined) return request.sectorBytes;
+  const bestBytes = request.bestSectorBytes ?? MAX_SECTOR_BYTES;
   // cryptsetup takes the offset in sectors for one in bytes here; the same volume shall come out.
-  const offsetFits = (wantedOffsetBytes / SECTOR_BYTES) % MAX_SECTOR_BYTES === 0;
-  const sizeFits = (request.dataDiskBytes - alignBytes) % MAX_SECTOR_BYTES === 0;
-  return offsetFits && sizeFits ? MAX_SECTOR_BYTES : SECTOR_BYTES;
+  const offsetFits = (wantedOffsetBytes / SECTOR_BYTES) % bestBytes === 0;
+  const sizeFits = (request.dataDiskBytes - alignBytes) % bestBytes === 0;
+  return offsetFits && sizeFits ? bestBytes : SECTOR_BYTES;
 }
 
 function checkRoom(request: LayoutRequest, layout: Layout): void {

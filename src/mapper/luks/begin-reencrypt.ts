@@ -2,6 +2,7 @@
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { DmError } from '../../base/errors.ts';
+import { SECTOR_BYTES } from '../../base/units.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { Secret } from '../../crypto/secret.ts';
 import { openFileDisk } from '../../devices/byte-disk.ts';
@@ -85,7 +86,9 @@ function formatRequest(
   dataSizeBytes: number,
   dataOffsetBytes: number,
 ): FormatRequest {
-  return { ...format, volumeKey, detached: true, dataSizeBytes, dataOffsetBytes };
+  // What is in there may address 512 bytes (a partition table, a file system of small blocks), and would not be found behind larger sectors.
+  const { sectorBytes = SECTOR_BYTES } = format;
+  return { ...format, sectorBytes, volumeKey, detached: true, dataSizeBytes, dataOffsetBytes };
 }
 
 /** The header is made in a file beside the image and moves in front when the data have made room; until then that file is the only one. */

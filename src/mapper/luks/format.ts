@@ -2,11 +2,13 @@
 
 import { closeSync, ftruncateSync, openSync } from 'node:fs';
 import { DmError } from '../../base/errors.ts';
-import { openFileDisk } from '../../devices/byte-disk.ts';
+import { type FileDisk, openFileDisk } from '../../devices/byte-disk.ts';
 import { formatLuks } from '../../formats/luks/index.ts';
 import type { FormatRequest } from '../../formats/luks/types.ts';
 
-export interface FormatImageRequest extends Omit<FormatRequest, 'detached' | 'dataSizeBytes'> {
+type DataFact = 'detached' | 'dataSizeBytes' | 'bestSectorBytes';
+
+export interface FormatImageRequest extends Omit<FormatRequest, DataFact> {
   /** Default: 2 */
   version?: 1 | 2;
   /** Path of a detached header; a file is made if there is none. */
@@ -27,12 +29,19 @@ export async function formatLuksImage(
       const words = `Device ${path} is too small. It is empty; expected the size that the image`;
       throw new DmError('EINVAL', `${words} shall have: truncate -s 1G ${path}`);
     }
-    await formatLuks(data, version, { ...request, detached: false, dataSizeBytes: data.sizeBytes });
+    await formatLuks(data, version, { ...request, detached: false, ...factsOf(data) });
     return;
   }
   makeHeaderFile(headerPath, request);
   await using header = await openFileDisk(headerPath, { readOnly: false, lock: 'image' });
-  await formatLuks(header, version, { ...request, detached: true, dataSizeBytes: data.sizeBytes });
+  await formatLuks(header, version, { ...request, detached: true, ...factsOf(data) });
+}
+
+function factsOf({
+  sizeBytes,
+  bestSectorBytes,
+}: FileDisk): Pick<FormatRequest, 'dataSizeBytes' | 'bestSectorBytes'> {
+  return { dataSizeBytes: sizeBytes, bestSectorBytes };
 }
 
 /** One that is there stays as long as it is, unless there must be none. Throws DmError EEXIST. */
