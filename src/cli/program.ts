@@ -90,27 +90,40 @@ export async function runProgram(words: readonly string[], only: string | null):
     await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return await reportUsage(error);
+    if (error instanceof CommanderError) return await reportUsage(error, helpFor(program, words));
     throw error;
   }
 }
 
+/** The nearest help: of the command that the words name. */
+function helpFor(program: Command, words: readonly string[]): string {
+  const names: string[] = [];
+  let command = program;
+  for (const word of words) {
+    const next = command.commands.find((each) => each.name() === word);
+    if (next === undefined) break;
+    names.push(word);
+    command = next;
+  }
+  const shown = names.length === 0 ? 'commands' : 'options';
+  return `${['devmapper', ...names, '--help'].join(' ')} shows ${shown} and examples`;
+}
+
 /** What commander found wrong with the words; help and version end this way too, with status 0. */
-async function reportUsage(error: CommanderError): Promise<number> {
+async function reportUsage(error: CommanderError, help: string): Promise<number> {
   if (error.exitCode === 0) return 0;
   if (error.code === 'commander.help') return FAILURE_STATUS;
   const reason = error.message.replace(/^error: /, '').replace(/\n/, ' ');
-  const advice = await cryptsetupAdvice(error);
+  const advice = (await cryptsetupAdvice(error)) ?? help;
   process.stderr.write(`devmapper: ${reason}\n  ${advice}\n`);
   return USAGE_STATUS;
 }
 
 /** Who is used to cryptsetup writes `luksOpen` without `luks` in front. */
-async function cryptsetupAdvice({ code, message }: CommanderError): Promise<string> {
-  const usual = 'devmapper --help shows commands and examples';
-  if (code !== 'commander.unknownCommand') return usual;
+async function cryptsetupAdvice({ code, message }: CommanderError): Promise<string | null> {
+  if (code !== 'commander.unknownCommand') return null;
   const [, name = ''] = /^error: unknown command '(\w+)'/.exec(message) ?? [];
   if (name === 'cryptsetup') return 'devmapper luks has its commands';
   const { findLuksCommand } = await import('./luks/commands.ts');
-  return findLuksCommand(name) ? `devmapper luks ${name}` : usual;
+  return findLuksCommand(name) ? `devmapper luks ${name}` : null;
 }

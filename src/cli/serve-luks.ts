@@ -4,7 +4,7 @@ import type { DeviceMapper } from '../mapper/device-mapper.ts';
 import { mapVolume } from '../mapper/luks/map.ts';
 import { keepOutOfCoreFiles } from './core-files.ts';
 import { usageError } from './failure.ts';
-import { withImage } from './luks/image.ts';
+import { mapFailure, withImage } from './luks/image.ts';
 import type { LuksOptions } from './luks/option-table.ts';
 import { recoverFirst } from './luks/recover.ts';
 import { luksFailure } from './luks/status.ts';
@@ -47,6 +47,8 @@ export async function buildFromLuks(
           name,
           readOnly,
           ...(allowDiscards !== undefined && { allowDiscards }),
+        }).catch((error: unknown) => {
+          throw mapFailure(error, path);
         });
       } finally {
         wipeUnlocked(unlocked);

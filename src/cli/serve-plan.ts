@@ -36,7 +36,7 @@ function planLuks({ operands, names, tables, luks }: Required<ServeWords>): Plan
   if (operands.length > 0) {
     throw usageError(
       `Cannot serve ${operands.join(' ')} together with --luks: expected options only`,
-      'Give pairs: --name secret --luks IMAGE --name top --table TABLE',
+      'A key file: --key-file FILE. With tables: --name secret --luks IMAGE --name top --table TABLE',
     );
   }
   const isSingle = luks.length === 1 && tables.length === 0 && names.length === 0;

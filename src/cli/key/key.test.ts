@@ -15,6 +15,14 @@ function fileOf(lengthBytes: number): string {
   return path;
 }
 
+test.each(['app', ':x', 'app:', 'app:two words', 'a:b\n'])(
+  'the description %j is refused before a key is read',
+  async (description) => {
+    const refused = addKey(description, { keyFile: join(folder, 'nosuch') });
+    await expect(refused).rejects.toThrow(/expected "PREFIX:NAME" without white space/);
+  },
+);
+
 test.each([
   ['two keys', { keyFile: 'a', fd: '3' }, /--key-file and --fd name two keys/],
   ['no number', { fd: 'x' }, /--fd expected a number, got "x"/],

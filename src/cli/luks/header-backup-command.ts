@@ -1,8 +1,8 @@
 /** `devmapper luks header-backup`. */
 
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { backUpHeader } from '../../mapper/luks/header-backup.ts';
-import { CommandError } from '../failure.ts';
+import { because, CommandError } from '../failure.ts';
 import type { LuksCommand, LuksInvocation } from './command.ts';
 import { withImage } from './image.ts';
 import type { LuksOptions } from './option-table.ts';
@@ -34,14 +34,22 @@ async function headerBackup({ operands: [path = ''], options }: LuksInvocation):
     try {
       writeFileSync(file, bytes, { flag: 'wx', mode: 0o400, flush: true });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      throw new CommandError(`Requested header backup file ${file} already exists.`, {
-        status: WRONG_PARAMETERS,
-        details: ['nothing was written; remove it first, or choose another name'],
-        cause: error,
-      });
+      throw writeFailure(error, file);
     }
   });
+}
+
+function writeFailure(error: unknown, file: string): CommandError {
+  const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
+  // Half a backup would be taken for a whole one.
+  if (!isThere) rmSync(file, { force: true });
+  const words = isThere
+    ? `Requested header backup file ${file} already exists.`
+    : `Cannot write header backup file ${file}.`;
+  const detail = isThere
+    ? 'nothing was written; remove it first, or choose another name'
+    : because(error);
+  return new CommandError(words, { status: WRONG_PARAMETERS, details: [detail], cause: error });
 }
 
 export function backupFileOf(options: LuksOptions): string {

@@ -1,6 +1,7 @@
 /** The image that a command works on: opened, locked, its header read; and what goes wrong with that, in cryptsetup's words. */
 
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { DmError } from '../../base/errors.ts';
 import { IN_REENCRYPTION } from '../../formats/luks/index.ts';
 import { type LuksImage, type OpenImageOptions, openLuksImage } from '../../mapper/luks/image.ts';
@@ -54,6 +55,14 @@ export async function openFailure(error: unknown, path: string): Promise<unknown
   if (error.code === 'ENOENT' && existsSync(path)) return luksFailure(error);
   switch (error.code) {
     case 'ENOENT':
+      return new CommandError(`Device ${path} does not exist or access denied.`, {
+        status: WRONG_DEVICE,
+        details: [
+          `no such file: ${resolve(path)}`,
+          'a new image: truncate -s 1G FILE, then devmapper luks format FILE',
+        ],
+        cause: error,
+      });
     case 'EACCES':
     case 'EISDIR':
     case 'ENOTDIR':
@@ -72,6 +81,25 @@ export async function openFailure(error: unknown, path: string): Promise<unknown
       return await notLuks(path, error);
     default:
       return luksFailure(error);
+  }
+}
+
+/** An image that was read and cannot be mapped: somebody else has it, or it is not ours to write. */
+export function mapFailure(error: unknown, path: string): unknown {
+  if (!(error instanceof DmError)) return error;
+  switch (error.code) {
+    case 'EBUSY':
+    case 'EAGAIN':
+      return imageError(`Cannot use device ${path} which is in use.`, BUSY, error);
+    case 'EACCES':
+    case 'EROFS':
+      return new CommandError(`Cannot write to device ${path}, permission denied.`, {
+        status: BAD_PASSPHRASE,
+        details: [error.message, 'to read only: --readonly, with serve --read-only'],
+        cause: error,
+      });
+    default:
+      return error;
   }
 }
 

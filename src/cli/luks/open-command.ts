@@ -12,7 +12,7 @@ import { openClient } from '../dmsetup/connect.ts';
 import { mangledName } from '../dmsetup/device-argument.ts';
 import { CommandError } from '../failure.ts';
 import { type LuksCommand, type LuksInvocation, UNLOCK_OPTIONS } from './command.ts';
-import { withImage } from './image.ts';
+import { mapFailure, withImage } from './image.ts';
 import type { LuksOptions } from './option-table.ts';
 import { recoverFirst } from './recover.ts';
 import { requireLuks2 } from './requests.ts';
@@ -206,7 +206,7 @@ async function createDevice(
     await client.resume({ name });
   } catch (error) {
     await client.remove({ name });
-    throw loadFailure(error, path);
+    throw mapFailure(error, path);
   }
 }
 
@@ -217,17 +217,6 @@ async function createEmpty(client: DmClient, name: string, uuid: string): Promis
     if (error instanceof DmError && error.code === 'EBUSY') throw nameTaken(name);
     throw error;
   }
-}
-
-function loadFailure(error: unknown, path: string): unknown {
-  if (!(error instanceof DmError)) return error;
-  const isBusy = error.code === 'EBUSY' || error.code === 'EAGAIN';
-  if (!isBusy) return error;
-  return new CommandError(`Cannot use device ${path} which is in use.`, {
-    status: BUSY,
-    details: [error.message],
-    cause: error,
-  });
 }
 
 /** `--persistent`: what was asked for becomes what everybody gets. */
