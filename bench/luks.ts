@@ -30,7 +30,7 @@ const ROW_BARS: Readonly<Record<string, number>> = {
 };
 /** "No slower": what two runs of one and the same server may lie apart. */
 const NO_SLOWER = 0.95;
-const WARM_SECONDS = 0.5;
+const WARM_SECONDS = 2;
 
 interface Result {
   /** In the row's unit. */

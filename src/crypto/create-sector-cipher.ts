@@ -1,6 +1,7 @@
 /** Makes a sector cipher from what dm-crypt's table line says: finds cipher, mode and IV, divides the key, and refuses what dm-crypt refuses. */
 
 import { DmError } from '../base/errors.ts';
+import { withAssistant } from './assistant/assisted-sector-cipher.ts';
 import { BulkSectorCipher, type CipherPart, closePart } from './bulk-sector-cipher.ts';
 import type { CipherType } from './cipher/block-cipher.ts';
 import { findCipherType } from './cipher/index.ts';
@@ -37,7 +38,8 @@ export function createSectorCipher(options: SectorCipherOptions, path?: CipherPa
     for (const part of parts) closePart(part);
     throw error;
   }
-  return new BulkSectorCipher(options, engine, cipher.blockBytes, parts);
+  const made = new BulkSectorCipher(options, engine, cipher.blockBytes, parts);
+  return withAssistant(made, options);
 }
 
 function checkSectorBytes(spec: CipherSpec, sectorBytes: number): void {

@@ -20,7 +20,8 @@ export class ReplicaMemory implements TargetMemory {
   readonly takeMemory = (lengthBytes: number): Uint8Array => {
     const index = this.#free.findIndex((buffer) => buffer.lengthBytes === lengthBytes);
     if (index >= 0) return this.#free.splice(index, 1)[0]!.bytes;
-    const buffer = PinnedBuffer.allocate(lengthBytes);
+    // Shared: an assistant may fill it.
+    const buffer = PinnedBuffer.allocate(lengthBytes, { shared: true });
     this.buffers.push(buffer);
     return buffer.bytes;
   };

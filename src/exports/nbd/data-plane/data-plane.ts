@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os';
 import { endsWithin, systemClock } from '../../../base/clock.ts';
 import { MappedDevice } from '../../../core/mapped-device.ts';
 import type { System } from '../../../system/index.ts';
+import { CipherAssistants } from '../../data-plane/cipher-assistant/assistants.ts';
 import { PlaneThread, workerBeside } from '../../data-plane/plane-thread.ts';
 import type { AdoptedSession, AdoptHook } from '../connection.ts';
 import type { RequestUnderWay } from '../executor.ts';
@@ -40,6 +41,7 @@ export class DataPlane {
   readonly #idle: PlaneThread[] = [];
   readonly #connections = new Set<PlaneConnection>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #assistants = new CipherAssistants();
   #threadCount = 0;
   #closed = false;
 
@@ -92,6 +94,7 @@ export class DataPlane {
       device,
       spinMicroseconds: this.#spinMicroseconds,
       lendsFiles,
+      takeAssistant: () => this.#assistants.take(),
     });
     this.#follow(connection, thread, session);
     this.#keepOneReady();
@@ -120,7 +123,7 @@ export class DataPlane {
     const gone = Promise.all([...this.#connections].map((connection) => connection.gone));
     await endsWithin(systemClock, CLOSE_LIMIT_MS, gone);
     for (const thread of this.#idle.splice(0)) this.#end(thread);
-    await Promise.all(this.#ending);
+    await Promise.all([...this.#ending, this.#assistants.close()]);
   }
 
   #takeThread(): PlaneThread | null {

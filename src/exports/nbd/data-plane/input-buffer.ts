@@ -26,8 +26,8 @@ export class InputBuffer {
   }
 
   /** Room for one request of `maxRequestBytes`, header and payload. */
-  static allocate(maxRequestBytes: number): PinnedBuffer {
-    return PinnedBuffer.allocate(maxRequestBytes + WINDOW_BYTES + MOVE_BYTES);
+  static allocate(maxRequestBytes: number, shared = false): PinnedBuffer {
+    return PinnedBuffer.allocate(maxRequestBytes + WINDOW_BYTES + MOVE_BYTES, { shared });
   }
 
   get availableBytes(): number {

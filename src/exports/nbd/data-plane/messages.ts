@@ -1,6 +1,7 @@
 /** What the main thread and a worker tell each other about one connection. */
 
 import type { MessagePort } from 'node:worker_threads';
+import type { AssistantPlace } from '../../data-plane/cipher-assistant/assistants.ts';
 import type { Plan } from '../../data-plane/plan.ts';
 
 /** To a thread without a connection: serve one, or end. */
@@ -23,6 +24,8 @@ export interface StartMessage {
   spinMicroseconds: number;
   /** Large reads may be sent from the files, without a copy that stays as it is when the files change. */
   lendsFiles: boolean;
+  /** For the work of ciphers. */
+  assistant: AssistantPlace | null;
   limits: WorkerLimits;
 }
 

@@ -32,8 +32,8 @@ export class OutputBuffer {
   }
 
   /** For a longest reply of so many bytes. */
-  static allocate(maxReplyBytes: number): PinnedBuffer {
-    return PinnedBuffer.allocate(maxReplyBytes + SEND_AT_BYTES);
+  static allocate(maxReplyBytes: number, shared = false): PinnedBuffer {
+    return PinnedBuffer.allocate(maxReplyBytes + SEND_AT_BYTES, { shared });
   }
 
   get usedBytes(): number {

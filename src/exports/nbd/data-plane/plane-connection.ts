@@ -13,7 +13,9 @@ import {
   decodeRequest,
 } from '../../../protocols/nbd/request.ts';
 import type { System } from '../../../system/index.ts';
+import type { AssistantSeat } from '../../data-plane/cipher-assistant/assistants.ts';
 import { Signal } from '../../data-plane/gate.ts';
+import { hasSecrets } from '../../data-plane/plan.ts';
 import type { PlaneThread } from '../../data-plane/plane-thread.ts';
 import { StackLink } from '../../data-plane/stack-link.ts';
 import { Executor, type RequestUnderWay } from '../executor.ts';
@@ -33,6 +35,8 @@ export interface PlaneConnectionOptions {
   spinMicroseconds: number;
   /** Large reads may be sent from the files: see `StartMessage`. */
   lendsFiles: boolean;
+  /** For stacks that encrypt. Released by the connection. */
+  takeAssistant(): AssistantSeat | null;
 }
 
 export interface ConnectionEnd {
@@ -61,6 +65,7 @@ export class PlaneConnection {
   readonly #link: StackLink;
   readonly #port: MessagePort;
   readonly #executor: Executor;
+  readonly #assistant: AssistantSeat | null;
   #resolveGone!: (end: ConnectionEnd) => void;
   #isGone = false;
 
@@ -90,6 +95,8 @@ export class PlaneConnection {
       afterShut: () => this.#waitForLent(),
     });
     const { structuredReplies, extendedHeaders, transmissionFlags } = session;
+    this.#assistant = hasSecrets(this.#link.plan) ? options.takeAssistant() : null;
+    const assistant = this.#assistant?.place ?? null;
     const start: StartMessage = {
       port: port2,
       socketFd,
@@ -101,9 +108,10 @@ export class PlaneConnection {
       plan: this.#link.plan,
       spinMicroseconds: options.spinMicroseconds,
       lendsFiles: options.lendsFiles,
+      assistant,
       limits: LIMITS,
     };
-    thread.serve(start, [port2]);
+    thread.serve(start, assistant === null ? [port2] : [port2, assistant.port]);
     this.#link.open();
   }
 
@@ -183,6 +191,7 @@ export class PlaneConnection {
     this.#isGone = true;
     const { system, socketFd, eventFd } = this.#options;
     this.#port.close();
+    this.#assistant?.release();
     this.#link.abandon();
     system.sockets.shutdown(socketFd, 'both');
     system.descriptors.close(socketFd);

@@ -33,10 +33,11 @@ export interface ConnectionBuffers {
   output: PinnedBuffer;
 }
 
-export function allocateBuffers(maxPayloadBytes: number): ConnectionBuffers {
+/** `shared`: other threads of ours can be told to look at them. V8 copies such memory more slowly. */
+export function allocateBuffers(maxPayloadBytes: number, shared: boolean): ConnectionBuffers {
   return {
-    input: InputBuffer.allocate(EXTENDED_REQUEST_BYTES + maxPayloadBytes),
-    output: OutputBuffer.allocate(REPLY_HEADER_BYTES + maxPayloadBytes),
+    input: InputBuffer.allocate(EXTENDED_REQUEST_BYTES + maxPayloadBytes, shared),
+    output: OutputBuffer.allocate(REPLY_HEADER_BYTES + maxPayloadBytes, shared),
   };
 }
 

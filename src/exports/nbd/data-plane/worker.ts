@@ -2,6 +2,8 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../../base/assert.ts';
+import { useAssistant } from '../../../crypto/assistant/assisted-sector-cipher.ts';
+import { CipherAssistant } from '../../../crypto/assistant/cipher-assistant.ts';
 import { loadSystem } from '../../../system/index.ts';
 import type { ThreadData } from '../../data-plane/plane-thread.ts';
 import type { FromThread, FromWorker, StartMessage, ToThread } from './messages.ts';
@@ -19,11 +21,19 @@ Atomics.notify(state, 0);
 const loaded: FromThread = 'loaded';
 parent.postMessage(loaded);
 
+function isShared({ input }: ConnectionBuffers): boolean {
+  return input.bytes.buffer instanceof SharedArrayBuffer;
+}
+
 /** An exception ends the thread, and with it the connection: the main thread hears of that. */
 async function serve(start: StartMessage): Promise<void> {
-  buffers ??= allocateBuffers(start.limits.maxPayloadBytes);
-  const connection = new WorkerConnection({ start, system: calls, buffers });
+  const { assistant } = start;
+  const isFit = buffers !== null && (assistant === null || isShared(buffers));
+  if (!isFit) buffers = allocateBuffers(start.limits.maxPayloadBytes, assistant !== null);
+  useAssistant(assistant && new CipherAssistant(assistant.port, assistant.memory));
+  const connection = new WorkerConnection({ start, system: calls, buffers: buffers! });
   const reason = await connection.run();
+  useAssistant(null);
   const end: FromWorker = { kind: 'end', reason, counters: connection.counters };
   start.port.postMessage(end);
   start.port.close();
