@@ -53,7 +53,7 @@ async function makeCostly(image: string): Promise<void> {
   const slot = header.metadata.keyslots.get(0)!;
   const { salt } = slot.kdf as { salt: string };
   const costly = { type: 'argon2id', time: 10_000, memory: 131_072, cpus: 1, salt } as const;
-  header.metadata.keyslots.set(0, { ...slot, kdf: costly } as typeof slot);
+  header.metadata.keyslots.set(0, { ...slot, kdf: costly });
   await writeHeader(disk, header);
 }
 
