@@ -37,6 +37,11 @@ class TerminalSession {
     this.#position = this.#seen.indexOf(text, this.#position) + text.length;
   }
 
+  /** In what it said so far. */
+  found(pattern: RegExp): string | undefined {
+    return pattern.exec(this.#seen)?.[1];
+  }
+
   types(text: string): void {
     this.#child.stdin!.write(text);
   }
@@ -124,4 +129,25 @@ requireTools('script')('luks at a terminal', () => {
     const [before, ...after] = seen.match(/^[0-9a-f]+(:[0-9a-f]+)+/gm) ?? [];
     expect(after).toEqual([before]);
   }, 60_000);
+
+  test.each(['INT', 'TERM', 'HUP', 'QUIT'])(
+    'SIG%s gives the terminal back',
+    async (signal) => {
+      using folder = folderWithImage();
+      const make = new TerminalSession(
+        folder.path,
+        `printf pw | ${LUKS} format -q ${CHEAP} disk.img`,
+      );
+      expect(await make.ends()).toMatchObject({ status: 0 });
+      // What is executed keeps the shell's process number.
+      const open = `sh -c 'echo "pid=$$."; exec ${LUKS} open --test-passphrase disk.img'`;
+      const session = new TerminalSession(folder.path, `stty -g; ${open}; stty -g; true`);
+      await session.sees('Enter passphrase for disk.img: ');
+      process.kill(Number(session.found(/pid=(\d+)\./)), `SIG${signal}`);
+      const { seen } = await session.ends();
+      const [before, ...after] = seen.match(/[0-9a-f]+(:[0-9a-f]+){9,}/gm) ?? [];
+      expect(after).toEqual([before]);
+    },
+    60_000,
+  );
 });

@@ -70,13 +70,22 @@ async function readSecret(fd: number, prompt: string, { timeoutMs }: AskOptions)
   }
 }
 
+/** Node gives the terminal back before SIGINT or SIGTERM ends it, but not for these. */
+const ENDING_SIGNALS = ['SIGHUP', 'SIGQUIT'] as const;
+
 /** Without echo, and with Ctrl-C as a key: whatever ends the question gives the terminal back first. */
 function rawMode(): { restore(): void } {
   const stream = new ReadStream(openSync(PATH, constants.O_RDWR | constants.O_NOCTTY));
   const restore = () => {
+    for (const signal of ENDING_SIGNALS) process.off(signal, end);
     stream.setRawMode(false);
     stream.destroy();
   };
+  const end = (signal: NodeJS.Signals) => {
+    restore();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of ENDING_SIGNALS) process.on(signal, end);
   stream.setRawMode(true);
   return { restore };
 }
