@@ -43,11 +43,13 @@ const DISK_SECTORS = { A: 4096, B: 4096, C: 2048, K: 4096 };
 type DiskName = keyof typeof DISK_SECTORS;
 const diskNames = Object.keys(DISK_SECTORS) as DiskName[];
 
-/** Random bytes, so that any sector out of place shows. */
-function diskBytes(name: DiskName): Uint8Array {
-  const prng = createPrng(name.charCodeAt(0));
-  return prng.fill(new Uint8Array(sectorsToBytes(DISK_SECTORS[name])));
-}
+/** Random bytes, so that any sector out of place shows. Drawn once: no case writes. */
+const diskBytes = Object.fromEntries(
+  diskNames.map((name) => {
+    const prng = createPrng(name.charCodeAt(0));
+    return [name, prng.fill(new Uint8Array(sectorsToBytes(DISK_SECTORS[name])))];
+  }),
+) as Record<DiskName, Uint8Array>;
 
 // ---- the real kernel
 
@@ -139,7 +141,7 @@ export async function runCasesInKernel(cases: readonly TableCase[]): Promise<Cas
     ]);
     const disks = diskNames.map((name) => {
       const path = join(folder, `${name}.img`);
-      writeFileSync(path, diskBytes(name));
+      writeFileSync(path, diskBytes[name]);
       return path;
     });
     const script = `${prologue}${lines.join('\n')}\n${epilogue}`;
@@ -227,7 +229,7 @@ class World {
       const blocks = { logicalBlockBytes: 4096, physicalBlockBytes: 4096, ioMinBytes: 4096 };
       const limits = name === 'K' ? blocks : {};
       const disk = disks.add(`/dev/${name}`, { sizeSectors: DISK_SECTORS[name], limits });
-      disk.bytes.set(diskBytes(name));
+      disk.bytes.set(diskBytes[name]);
     }
     const store = new DeviceStore();
     const openerOf = (operand: string): DeviceOpener =>
