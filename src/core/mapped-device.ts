@@ -157,6 +157,14 @@ export class MappedDevice implements BlockDevice {
     });
   }
 
+  /** Those who do I/O of this device look at it anew; resolves when none goes by what it was. */
+  async renewBypasses(): Promise<void> {
+    await this.#mutex.run(async () => {
+      // Of a blocked device they rest already, and look anew when it runs again.
+      if (!this.#removed && !this.#blocked) await this.#bypasses.renew();
+    });
+  }
+
   submit(bio: Bio): void {
     if (bio.startMs === 0) bio.startMs = this.#clock.nowMs();
     if (this.#blocked) {

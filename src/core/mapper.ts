@@ -5,6 +5,7 @@
 
 import { type Clock, systemClock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
+import type { Prng } from '../base/prng.ts';
 import { type BlockDevice, type DeviceNumber, formatDeviceNumber } from './device.ts';
 import { DeviceIndex } from './device-index.ts';
 import type { DeviceWatcher, MappedDeviceOptions } from './device-options.ts';
@@ -23,6 +24,7 @@ import {
   Table,
 } from './table.ts';
 import type { TargetRegistry } from './target.ts';
+import { createEnvironment, type TargetEnvironment } from './target-environment.ts';
 
 /** The major number of mapped devices: 252 is free on common kernels, so their nodes never meet a real driver. */
 export const MAPPED_MAJOR = 252;
@@ -32,6 +34,8 @@ export interface MapperOptions {
   /** Opens everything but mapped devices. */
   opener: DeviceOpener;
   clock?: Clock;
+  /** What targets do by chance follows it; default: another seed each time. */
+  prng?: Prng;
   /** Of the mapped devices' numbers; one that no driver of this machine has. */
   major?: number;
 }
@@ -54,6 +58,7 @@ export class Mapper {
   /** Keys that tables name instead of holding them. */
   readonly keyring = new Keyring();
   readonly #opener: DeviceOpener;
+  readonly #environment: TargetEnvironment;
   readonly #clock: Clock;
   readonly major: number;
   readonly #index = new DeviceIndex();
@@ -71,6 +76,7 @@ export class Mapper {
     this.registry = options.registry;
     this.#opener = options.opener;
     this.#clock = options.clock ?? systemClock;
+    this.#environment = createEnvironment({ clock: this.#clock, prng: options.prng });
     this.major = options.major ?? MAPPED_MAJOR;
   }
 
@@ -167,6 +173,8 @@ export class Mapper {
         readOnly: options.readOnly ?? false,
         directory: options.directory,
         onEvent: () => device.event(),
+        renewCopies: () => device.renewBypasses(),
+        environment: this.#environment,
         keyring: this.keyring.createUser(),
       });
       await loadOrClose(device, table);

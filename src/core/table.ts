@@ -16,6 +16,7 @@ import { showSecrets, splitSecrets, wipeSecrets } from './line-secrets.ts';
 import { type RowError, refusal } from './row-error.ts';
 import { RowIndex } from './row-index.ts';
 import type { Target, TargetRegistry, TargetType } from './target.ts';
+import { createEnvironment, type TargetEnvironment } from './target-environment.ts';
 import { plainMemory, type TargetMemory } from './target-memory.ts';
 
 export { RowError } from './row-error.ts';
@@ -69,11 +70,19 @@ export interface TableOptions {
   directory?: string | undefined;
   /** Behind `TargetContext.event`. */
   onEvent(): void;
+  /** Behind `TargetContext.renewCopies`; default: there are none. */
+  renewCopies?(): Promise<void>;
+  /** Default: the system's. */
+  environment?: TargetEnvironment;
   /** Keys that rows may refer to; default: none. */
   keyring?: KeyUser | undefined;
   /** Where targets get memory from; default: anywhere. */
   memory?: TargetMemory | undefined;
 }
+
+/** For tables without a mapper. */
+const DEFAULT_ENVIRONMENT = createEnvironment();
+const NO_COPIES = async () => undefined;
 
 const URI = /^[a-z][a-z0-9+.-]*:\/\//;
 
@@ -251,6 +260,7 @@ function createRow(
   options: TableOptions,
 ): Row {
   const targetType = checkRow(spec, before, options);
+  const { environment = DEFAULT_ENVIRONMENT } = options;
   const { start, length, params } = spec;
   const { open } = opened;
   const args = new ArgumentReader(words, open);
@@ -262,6 +272,8 @@ function createRow(
     keyring: options.keyring ?? NO_KEYS,
     memory: options.memory ?? plainMemory,
     event: options.onEvent,
+    environment,
+    renewCopies: options.renewCopies ?? NO_COPIES,
   };
   try {
     const target = targetType.create(args, context);

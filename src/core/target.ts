@@ -12,6 +12,7 @@ import type { BlockDevice, DeviceRange } from './device.ts';
 import type { KeyFinder } from './keyring.ts';
 import type { Limits } from './limits.ts';
 import type { SecretText } from './line-secrets.ts';
+import type { TargetEnvironment } from './target-environment.ts';
 import type { TargetMemory } from './target-memory.ts';
 
 /**
@@ -39,6 +40,10 @@ export interface Target {
    * memory, so that wiping them here wipes them everywhere.
    */
   replica?(): SecretText;
+  /**
+   * For a target that is not `stateless`: where, until `renewCopies`, other threads may send bios without asking `map`; null: nowhere. What it promises, `map` does too.
+   */
+  passThrough?(): PassThrough | null;
   /** What `dmsetup status` prints behind the type name; default: nothing. `noflush`: nothing is written for it first. */
   status?(options?: { noflush: boolean }): string;
   /** What `dmsetup measure` prints between the version and the semicolon, e.g. `device_name=7:0,start=8`; default: nothing at all. */
@@ -77,6 +82,14 @@ export interface Target {
   close?(): Promise<void> | void;
 }
 
+/** As `Target.shift`, for a while. */
+export interface PassThrough {
+  readonly device: BlockDevice;
+  /** Added to the sector of the mapped device. */
+  readonly sectors: number;
+  readonly ops: 'all' | 'reads';
+}
+
 /** What a constructor gets besides its arguments. */
 export interface TargetContext {
   /** The row, in sectors of the mapped device. */
@@ -95,6 +108,13 @@ export interface TargetContext {
   readonly memory: TargetMemory;
   /** The mapped device raises its event counter and wakes waiters. */
   event(): void;
+  /** Time, randomness, and what targets share with each other. */
+  readonly environment: TargetEnvironment;
+  /**
+   * `passThrough` answers something else now: resolves when no other thread goes by the old answer. Not from the life cycle's functions, which
+   * other threads wait for anyway.
+   */
+  renewCopies(): Promise<void>;
 }
 
 export interface TargetType {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { MappedDevice } from '../../core/mapped-device.ts';
 import type { TargetType } from '../../core/target.ts';
 import { World } from '../../testing/world.ts';
-import { buildPlan, REMOTE_TYPE } from './plan.ts';
+import { buildPlan, READS_TYPE, REMOTE_TYPE } from './plan.ts';
 
 /** Says that it is stateless, and no worker has it. */
 const foreign: TargetType = {
@@ -47,6 +47,35 @@ test('leaves rows to the main thread that no worker can build', async () => {
     [16, 'zero'],
     [24, REMOTE_TYPE],
   ]);
+});
+
+test('lets workers pass a target by for as long as it says so', async () => {
+  let ops: 'all' | 'reads' | null = 'all';
+  const gate: TargetType = {
+    ...foreign,
+    name: 'gate',
+    features: [],
+    create(args, { length, start }) {
+      const device = args.open(args.word('device'));
+      return {
+        map: () => 'kill',
+        table: () => device.operand,
+        devices: () => [{ device, startSectors: 4, lengthSectors: length }],
+        passThrough: () => (ops === null ? null : { device, sectors: 4 - start, ops }),
+      };
+    },
+  };
+  const world = new World({ disks: { A: { sizeSectors: 64 } }, types: [gate] });
+  const disk = await world.start('disk', '0 8 zero\n8 8 gate A');
+  const row = () => {
+    const { type, params } = buildPlan(disk).plan.devices[0]!.rows[1]!;
+    return [type, params];
+  };
+  expect(row()).toEqual(['linear', 'A 4']);
+  ops = 'reads';
+  expect(row()).toEqual([READS_TYPE, 'A 4']);
+  ops = null;
+  expect(row()).toEqual([REMOTE_TYPE, '']);
 });
 
 test('has nothing to run for a device without a table', () => {

@@ -5,11 +5,12 @@
  * stands in the plan as `remote`: I/O that gets there is handed back to the main thread.
  */
 
+import { quoteArgument } from '../../core/arguments.ts';
 import type { BlockDevice, DirectAccess } from '../../core/device.ts';
 import type { Limits } from '../../core/limits.ts';
 import { MappedDevice } from '../../core/mapped-device.ts';
 import { STATISTICS_BYTES } from '../../core/statistics.ts';
-import type { Row } from '../../core/table.ts';
+import type { Row, Table } from '../../core/table.ts';
 import type { TargetType } from '../../core/target.ts';
 import { targets } from '../../targets/index.ts';
 
@@ -18,6 +19,8 @@ const MAX_ROWS = 100_000;
 
 /** The type name of a row that the worker cannot run; no target has such a name. */
 export const REMOTE_TYPE = '(remote)';
+/** The same for one of which the worker does the reads, as linear would. */
+export const READS_TYPE = '(reads)';
 
 export interface PlanLeaf {
   operand: string;
@@ -97,7 +100,8 @@ class PlanBuilder {
     if (table === null) return [];
     this.#rowCount += table.rows.length;
     // Regions of statistics count only what the main thread does.
-    if (this.#rowCount <= MAX_ROWS && !hasRegions) return table.rows.map(planRow);
+    if (this.#rowCount <= MAX_ROWS && !hasRegions)
+      return table.rows.map((row) => planRow(row, table.operands));
     return [remoteRow({ start: 0, length: table.sizeSectors })];
   }
 
@@ -116,13 +120,26 @@ const known: ReadonlySet<TargetType> = new Set(
   targets.filter(({ features }) => features?.includes('stateless')),
 );
 
-function planRow(row: Row): PlanRow {
-  if (!known.has(row.targetType)) return remoteRow(row);
+function planRow(row: Row, operands: Table['operands']): PlanRow {
+  if (!known.has(row.targetType)) return passThroughRow(row, operands) ?? remoteRow(row);
   const { start, length, type, target } = row;
   const copy = target.replica?.();
   if (copy === undefined) return { start, length, type, params: row.params };
   const secrets = copy.secrets.map(({ memory }) => memory);
   return { start, length, type, params: copy.text, secrets };
+}
+
+/** What goes straight to one device below, as the target says that it may for now. */
+function passThroughRow(
+  { start, length, target }: Row,
+  operands: Table['operands'],
+): PlanRow | null {
+  const open = target.passThrough?.() ?? null;
+  if (open === null) return null;
+  const word = [...operands].find(([, device]) => device === open.device)?.[0];
+  if (word === undefined) return null;
+  const type = open.ops === 'all' ? 'linear' : READS_TYPE;
+  return { start, length, type, params: `${quoteArgument(word)} ${start + open.sectors}` };
 }
 
 /** Whether a copy of the plan's stack holds keys. */

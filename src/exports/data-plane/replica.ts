@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../base/clock.ts';
 import { DmError } from '../../base/errors.ts';
+import { Op } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
 import { MappedDevice } from '../../core/mapped-device.ts';
 import { STATISTICS_BYTES } from '../../core/statistics.ts';
@@ -18,6 +19,7 @@ import {
   type PlanDevice,
   type PlanLeaf,
   type PlanRow,
+  READS_TYPE,
   REMOTE_TYPE,
   remoteRow,
 } from './plan.ts';
@@ -51,7 +53,32 @@ const remote: TargetType = {
   }),
 };
 
-const registry = createTargetRegistry([...targets, remote]);
+/** A row of which only the main thread can do more than read. `<device> <offset>` */
+const reads: TargetType = {
+  name: READS_TYPE,
+  version: [1, 0, 0],
+  usage: '<device> <offset>',
+  summary: 'stands for a row that this thread can only read',
+  create(args, { start, length }) {
+    const device = args.open(args.word('device'));
+    const offset = args.sectors('offset', 'Invalid device sector');
+    return {
+      map(bio) {
+        if (bio.op !== Op.read) {
+          bio.end(NEEDS_MAIN);
+          return 'submitted';
+        }
+        bio.device = device;
+        bio.sector += offset - start;
+        return 'remapped';
+      },
+      table: () => `${device.operand} ${offset}`,
+      devices: () => [{ device, startSectors: offset, lengthSectors: length }],
+    };
+  },
+};
+
+const registry = createTargetRegistry([...targets, remote, reads]);
 
 /** Builds the copy. Awaits no I/O of devices; the code of a target that loads late comes with the first copy. */
 export async function createReplica(plan: Plan, options: ReplicaOptions): Promise<Replica> {
