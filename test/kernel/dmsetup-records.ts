@@ -27,18 +27,43 @@ const MIB = 2 ** 20;
 
 export const scriptNames = readdirSync(scriptsFolder).filter((name) => /^\d/.test(name));
 
-/** Three disks as loop devices: the same numbers everywhere, so that no output depends on where it comes from. */
+const byNumber = (left: string, right: string) =>
+  Number(left.replace(/\D/g, '')) - Number(right.replace(/\D/g, ''));
+
+/** Three disks as loop devices. The kernel under test gives its own the same numbers, so that only those need a common name. */
 export class LoopDisks implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'devmapper-scripts-'));
-  readonly paths: string[];
+  paths: string[];
 
   constructor() {
-    this.paths = SIZES_MIB.map((size, index) => {
+    this.paths = this.#attach();
+    // Listed by number they must come in the order A, B, C; another program may have let go of a lower number just now.
+    while (this.paths.join() !== this.paths.toSorted(byNumber).join()) {
+      this.#detach();
+      this.paths = this.#attach();
+    }
+  }
+
+  #attach(): string[] {
+    return SIZES_MIB.map((size, index) => {
       const image = join(this.folder, `${index}.img`);
       writeFileSync(image, '');
       truncateSync(image, size * MIB);
       return execFileSync('losetup', ['--show', '-f', image], { encoding: 'utf8' }).trim();
     });
+  }
+
+  #detach(): void {
+    for (const path of this.paths) execFileSync('losetup', ['-d', path]);
+  }
+
+  /** The same text wherever the disks were attached: `/dev/loop5` is `/dev/loopA`, `7:5` is `7:A`. */
+  withCommonNames(text: string): string {
+    return this.paths.reduce((before, path, index) => {
+      const number = path.replace('/dev/loop', '');
+      const name = ['A', 'B', 'C'][index]!;
+      return before.replaceAll(new RegExp(`(\\bloop|\\b7:|\\(7, )${number}\\b`, 'g'), `$1${name}`);
+    }, text);
   }
 
   get environment(): Record<'A' | 'B' | 'C', string> {
@@ -47,7 +72,7 @@ export class LoopDisks implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const path of this.paths) execFileSync('losetup', ['-d', path]);
+    this.#detach();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -72,7 +97,7 @@ export async function runScriptsInKernel(
   const { status, stdout, stderr } = await runInKernel({ script, shareDir, timeoutMs: 900_000 });
   if (status !== 0) throw new Error(`The kernel run ended with ${status}: ${stderr}`);
   const major = /^## major (\d+)$/m.exec(stdout)?.[1];
-  return readRecords(stdout, Number(major));
+  return readRecords(disks.withCommonNames(stdout), Number(major));
 }
 
 /** Real dmsetup, through `devmapper exec`. */
@@ -129,7 +154,7 @@ async function runScripts(
     environment.MAJOR = String(major);
     const paths = ['harness.sh', ...scripts].map((name) => join(scriptsFolder, name));
     const { words, environment: all } = plan({ folder, paths, environment });
-    return readRecords(await output(words, all), major);
+    return readRecords(disks.withCommonNames(await output(words, all)), major);
   } finally {
     devmapper(environment, 'daemon', 'stop', '--force');
     rmSync(folder, { recursive: true, force: true });

@@ -5,6 +5,7 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { describeUnless, missingTools } from '../../src/testing/tools.ts';
+import { readDmsetupAnswers } from '../golden/dmsetup-answers.ts';
 import { execObstacle } from '../interop/exec-rig.ts';
 import '../interop/serve-process.ts';
 import { type Difference, differences } from './dmsetup-differences.ts';
@@ -17,20 +18,14 @@ import {
   runScriptsWithOurs,
   scriptNames,
 } from './dmsetup-records.ts';
-import { kernelAvailable } from './kernel.ts';
+import { requireKernel } from './kernel.ts';
+import { itemsOfTurn } from './turns.ts';
 
 const missing = missingTools(['dmsetup', 'losetup']);
 const obstacle = missing.length > 0 ? `needs ${missing.join(', ')}` : execObstacle();
 
-/**
- * Whether the kernel runs a script too. What dmsetup itself reads, refuses or formats is the same in and outside of a kernel, and
- * in an emulated machine each command takes a quarter of a second. DEVMAPPER_KERNEL_SCRIPTS=all runs all of them.
- */
-const KERNEL_SCRIPTS = /^(02|03|04|05|06|09|10|11|13)-/;
-const kernelScripts =
-  process.env['DEVMAPPER_KERNEL_SCRIPTS'] === 'all'
-    ? scriptNames
-    : scriptNames.filter((name) => KERNEL_SCRIPTS.test(name));
+/** In an emulated machine each command takes a quarter of a second: the kernel runs every fourth script. */
+const TURNS = 4;
 
 type Side = Difference['sides'][number];
 
@@ -75,19 +70,31 @@ function expectDifferences(side: Side, judge: Records, ours: Records): void {
   expect(stale.map(({ reason }) => reason)).toEqual([]);
 }
 
+requireKernel()('scripts of dmsetup in a kernel', () => {
+  test('the answers kept in test/golden are its own', async () => {
+    using disks = new LoopDisks();
+    const asked = itemsOfTurn(scriptNames, TURNS);
+    const answers = await runScriptsInKernel(asked, disks);
+    const isAsked = (key: string) => asked.some((name) => key.startsWith(name.replace('.sh', ':')));
+    const kept = [...readDmsetupAnswers()].filter(([key]) => isAsked(key));
+    expect([...answers].map(withoutDetails)).toEqual(kept.map(withoutDetails));
+  }, 900_000);
+});
+
 describeUnless(obstacle)('scripts of dmsetup', () => {
+  const kernel = readDmsetupAnswers();
   let dmsetup: Records;
   let ours: Records;
-  let kernel: Records | null = null;
 
   beforeAll(async () => {
     using disks = new LoopDisks();
-    const inKernel =
-      kernelAvailable() === null ? runScriptsInKernel(kernelScripts, disks) : Promise.resolve(null);
     dmsetup = await runScriptsWithDmsetup(scriptNames, disks);
     ours = await runScriptsWithOurs(scriptNames, disks);
-    kernel = await inKernel;
   }, 900_000);
+
+  test('every command has an answer of the kernel', () => {
+    expect([...dmsetup.keys()]).toEqual([...kernel.keys()]);
+  });
 
   test('more than a hundred of their commands are refused', () => {
     const refused = [...dmsetup.values()].filter(({ status }) => status !== '0');
@@ -95,27 +102,31 @@ describeUnless(obstacle)('scripts of dmsetup', () => {
   });
 
   test('our commands print what dmsetup prints', () => {
-    expectSame('cli', kernelOr(dmsetup), ours);
+    expectSame('cli', judgeOfOurs(kernel, dmsetup), ours);
+  });
+
+  test('dmsetup prints the same in a kernel and on our daemon', () => {
+    expectSame('exec', kernel, dmsetup);
   });
 
   test('every difference that is excused is there', () => {
-    expectDifferences('cli', kernelOr(dmsetup), ours);
+    expectDifferences('cli', judgeOfOurs(kernel, dmsetup), ours);
+    expectDifferences('exec', kernel, dmsetup);
   });
-
-  describeUnless(kernelAvailable())('in a kernel', () => {
-    test('dmsetup prints the same there and on our daemon', () => {
-      expectSame('exec', kernel!, dmsetup);
-    });
-
-    test('every difference that is excused is there', () => {
-      expectDifferences('exec', kernel!, dmsetup);
-    });
-  });
-
-  /** What happened in the kernel, or, where it was not asked, what real dmsetup did here. */
-  function kernelOr(others: Records): Records {
-    const judge = new Map([...others, ...(kernel ?? [])]);
-    // What looks at nodes: our commands make none.
-    return new Map([...judge].filter(([key]) => / dmsetup( |$)/.test(key.replace(/^[^:]*:/, ''))));
-  }
 });
+
+/**
+ * What happened in the kernel; where that is not to be repeated, what real dmsetup did on our daemon. Without what looks at nodes: our
+ * commands make none.
+ */
+function judgeOfOurs(kernel: Records, dmsetup: Records): Records {
+  const isOurOwn = (key: string) => isExpected('exec', key) && !isExpected('cli', key);
+  const commands = [...kernel].filter(([key]) => / dmsetup( |$)/.test(key.replace(/^[^:]*:/, '')));
+  return new Map(
+    commands.map(([key, record]) => [key, isOurOwn(key) ? dmsetup.get(key)! : record]),
+  );
+}
+
+function withoutDetails([key, record]: [string, CommandRecord]): [string, string] {
+  return [key, comparable(record)];
+}

@@ -19,7 +19,7 @@ dmsetup create x -m -1 --table '0 8 zero'
 dmsetup create x -m 1048576 --table '0 8 zero'
 dmsetup create x -m 99999999999 --table '0 8 zero'
 dmsetup create x -j nonsense --table '0 8 zero'
-dmsetup create x -j 7 -m 3 --table '0 8 zero'
+dmsetup create x -j 7 -m 300 --table '0 8 zero'
 dmsetup remove_all
 dmsetup create x -j 5 --table '0 8 zero'
 dmsetup remove_all
