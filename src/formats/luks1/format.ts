@@ -7,9 +7,10 @@ import { parseCipherSpec } from '../../crypto/cipher-spec.ts';
 import { createSectorCipher } from '../../crypto/create-sector-cipher.ts';
 import { hashDigestBytes } from '../../crypto/hash.ts';
 import { PBKDF_DEFAULTS } from '../../crypto/kdf/pbkdf.ts';
-import { randomBytes, randomSecret, randomUuid } from '../../crypto/random.ts';
+import { randomBytes, randomUuid } from '../../crypto/random.ts';
 import { Secret } from '../../crypto/secret.ts';
 import { wipeWithRandom, wipeWithZeros } from '../luks/key-material.ts';
+import { chooseVolumeKey, DEFAULT_CIPHER, fullCipher } from '../luks/new-volume.ts';
 import type { FormatRequest } from '../luks/types.ts';
 import { parseUuid } from '../luks/uuid.ts';
 import { computeDigest } from './digest.ts';
@@ -34,8 +35,6 @@ import {
 import { checkDiskSize, chooseIterations, Luks1Volume } from './volume.ts';
 import { writeHeader } from './write-header.ts';
 
-const DEFAULT_CIPHER = 'aes-xts-plain64';
-const DEFAULT_KEY_BYTES = 32;
 const DEFAULT_HASH = 'sha256';
 const DEFAULT_ALIGN_BYTES = 1024 * 1024;
 /** The digest's share of the time that a key slot takes; and never fewer than so many iterations. */
@@ -45,7 +44,8 @@ const MIN_DIGEST_ITERATIONS = 1000;
 /** Overwrites what was there. Throws DmError EINVAL, ENOTSUP before anything is written. */
 export async function formatLuks1(disk: ByteDisk, request: FormatRequest): Promise<Luks1Volume> {
   refuseLuks2Options(request);
-  using volumeKey = chooseKey(request);
+  const cipher = fullCipher(request.cipher ?? DEFAULT_CIPHER);
+  using volumeKey = chooseVolumeKey(request, cipher, MAX_KEY_BYTES);
   const iterations = await chooseIterations(
     { hash: hashOf(request), keyBytes: volumeKey.lengthBytes },
     request.key.pbkdf,
@@ -81,24 +81,6 @@ function hashOf({ hash = DEFAULT_HASH }: FormatRequest): string {
   const digestBytes = hashDigestBytes(hash);
   if (digestBytes !== null && digestBytes >= DIGEST_BYTES) return hash.toLowerCase();
   throw new DmError('EINVAL', `Requested LUKS hash ${hash} is not supported.`);
-}
-
-/** XTS takes two keys. */
-function chooseKey({ volumeKey, keyBytes, cipher = DEFAULT_CIPHER }: FormatRequest): Secret {
-  const isXts = parseCipherSpec(fullCipher(cipher)).mode === 'xts';
-  const wantedBytes = keyBytes ?? volumeKey?.lengthBytes ?? DEFAULT_KEY_BYTES * (isXts ? 2 : 1);
-  if (wantedBytes < 1 || wantedBytes > MAX_KEY_BYTES) {
-    throw new DmError('EINVAL', `Cannot format: a key of ${wantedBytes} bytes is not possible`);
-  }
-  if (!volumeKey) return randomSecret(wantedBytes);
-  if (volumeKey.lengthBytes === wantedBytes) return Secret.from(volumeKey.bytes);
-  const sizes = `expected ${wantedBytes} bytes, got ${volumeKey.lengthBytes}`;
-  throw new DmError('EINVAL', `Cannot format: the volume key has the wrong size, ${sizes}`);
-}
-
-/** A cipher without a mode has the oldest one, as for dm-crypt. */
-function fullCipher(cipher: string): string {
-  return cipher.includes('-') ? cipher : `${cipher}-cbc-plain`;
 }
 
 async function createHeader(

@@ -2,11 +2,11 @@
 
 import { DmError } from '../../base/errors.ts';
 import type { ByteDisk } from '../../core/byte-disk.ts';
-import { parseCipherSpec } from '../../crypto/cipher-spec.ts';
 import { PBKDF_DEFAULTS } from '../../crypto/kdf/pbkdf.ts';
-import { randomBytes, randomSecret, randomUuid } from '../../crypto/random.ts';
-import { Secret } from '../../crypto/secret.ts';
+import { randomBytes, randomUuid } from '../../crypto/random.ts';
+import type { Secret } from '../../crypto/secret.ts';
 import { wipeWithRandom, wipeWithZeros } from '../luks/key-material.ts';
+import { chooseVolumeKey, DEFAULT_CIPHER, fullCipher, isNullCipher } from '../luks/new-volume.ts';
 import type { AddKeyRequest, FormatRequest } from '../luks/types.ts';
 import { parseUuid } from '../luks/uuid.ts';
 import { BINARY_HEADER_BYTES, SALT_BYTES } from './binary-header.ts';
@@ -22,8 +22,6 @@ import { choosePlace } from './slots.ts';
 import { Luks2OnDisk } from './volume.ts';
 import { writeNewHeader } from './write-header.ts';
 
-const DEFAULT_CIPHER = 'aes-xts-plain64';
-const DEFAULT_KEY_BYTES = 32;
 const FIRST_SEQUENCE_ID = 1n;
 const CHECKSUM_ALGORITHM = 'sha256';
 
@@ -46,7 +44,7 @@ export async function formatLuks2(
     headerDiskBytes: disk.sizeBytes,
     dataDiskBytes: request.dataSizeBytes ?? disk.sizeBytes,
   });
-  using volumeKey = chooseKey(request, cipher);
+  using volumeKey = chooseVolumeKey(request, cipher, KEY_MAX_BYTES);
   if (!isNullCipher(cipher)) checkCipher(cipher, volumeKey.lengthBytes, layout.sectorBytes);
   const header = await createHeader(request, cipher, layout, volumeKey);
   if (request.key) {
@@ -72,31 +70,6 @@ function refuseUnsupported({ integrity, key, volumeKey }: Luks2FormatRequest): v
       'Cannot format without a key slot and without a volume key: nobody could open the volume',
     );
   }
-}
-
-/** A cipher without a mode has the oldest one, as for dm-crypt. */
-function fullCipher(cipher: string): string {
-  if (cipher === 'null') return 'cipher_null-ecb';
-  return cipher.includes('-') ? cipher : `${cipher}-cbc-plain`;
-}
-
-function isNullCipher(cipher: string): boolean {
-  return cipher.startsWith('cipher_null');
-}
-
-/** XTS takes two keys. */
-function chooseKey({ volumeKey, keyBytes }: Luks2FormatRequest, cipher: string): Secret {
-  const factor = !isNullCipher(cipher) && parseCipherSpec(cipher).mode === 'xts' ? 2 : 1;
-  const wantedBytes = keyBytes ?? volumeKey?.lengthBytes ?? DEFAULT_KEY_BYTES * factor;
-  if (!Number.isInteger(wantedBytes) || wantedBytes < 1 || wantedBytes > KEY_MAX_BYTES) {
-    throw new DmError('EINVAL', `Cannot format: a key of ${wantedBytes} bytes is not possible`);
-  }
-  if (!volumeKey) return randomSecret(wantedBytes);
-  if (volumeKey.lengthBytes === wantedBytes) return Secret.from(volumeKey.bytes);
-  throw new DmError(
-    'EINVAL',
-    `Cannot format: the volume key has the wrong size, expected ${wantedBytes} bytes, got ${volumeKey.lengthBytes}`,
-  );
 }
 
 async function createHeader(

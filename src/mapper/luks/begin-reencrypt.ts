@@ -6,6 +6,7 @@ import { SECTOR_BYTES } from '../../base/units.ts';
 import { randomSecret } from '../../crypto/random.ts';
 import { Secret } from '../../crypto/secret.ts';
 import { openFileDisk } from '../../devices/byte-disk.ts';
+import { defaultKeyBytes } from '../../formats/luks/new-volume.ts';
 import type { AddKeyRequest, FormatRequest } from '../../formats/luks/types.ts';
 import { findDigest } from '../../formats/luks2/digests.ts';
 import { formatLuks2 } from '../../formats/luks2/format.ts';
@@ -41,13 +42,6 @@ export interface EncryptRequest extends ReencryptTuning {
   reduceBytes?: number;
 }
 
-const DEFAULT_CIPHER = 'aes-xts-plain64';
-
-/** cryptsetup's default: two keys of 32 bytes for xts. */
-export function defaultKeyBytes(cipher = DEFAULT_CIPHER): number {
-  return /-xts-/.test(cipher) ? 64 : 32;
-}
-
 /** Makes a header; nothing of the data is encrypted yet. */
 export async function beginEncryption(path: string, request: EncryptRequest): Promise<Begun> {
   const { header: headerPath, reduceBytes } = request;
@@ -65,9 +59,10 @@ async function encryptDetached(
   headerPath: string,
   { format, header: _, reduceBytes: __, ...tuning }: EncryptRequest,
 ): Promise<Begun> {
+  const keyBytes = format.keyBytes ?? defaultKeyBytes(format.cipher);
   makeHeaderFile(headerPath, format);
   const image = await ReencryptImage.open(path, { header: headerPath });
-  const volumeKey = randomSecret(format.keyBytes ?? defaultKeyBytes(format.cipher));
+  const volumeKey = randomSecret(keyBytes);
   try {
     const { disks } = image;
     await formatLuks2(disks.header, formatRequest(format, volumeKey, disks.data.sizeBytes, 0));
@@ -99,10 +94,11 @@ async function encryptShifted(
 ): Promise<Begun> {
   const waiting = await placeWaitingHeader(path, format.key.passphrase);
   if (waiting !== null) return waiting;
+  const keyBytes = format.keyBytes ?? defaultKeyBytes(format.cipher);
   const temporary = waitingHeaderOf(path);
   makeHeaderFile(temporary, format, { mustBeNew: true });
   const image = await ReencryptImage.open(path);
-  const volumeKey = randomSecret(format.keyBytes ?? defaultKeyBytes(format.cipher));
+  const volumeKey = randomSecret(keyBytes);
   let isBegun = false;
   try {
     const { data } = image.disks;

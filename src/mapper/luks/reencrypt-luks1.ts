@@ -19,6 +19,7 @@ import { randomSecret } from '../../crypto/random.ts';
 import { Secret } from '../../crypto/secret.ts';
 import { openFileDisk } from '../../devices/byte-disk.ts';
 import { wipeWithRandom } from '../../formats/luks/key-material.ts';
+import { defaultKeyBytes } from '../../formats/luks/new-volume.ts';
 import type { AddKeyRequest } from '../../formats/luks/types.ts';
 import {
   beginLuks1Decrypt,
@@ -40,7 +41,7 @@ import { openLuks1 } from '../../formats/luks1/volume.ts';
 import type { Luks2Header } from '../../formats/luks2/header.ts';
 import type { ReencryptTuning } from '../../formats/luks2/reencrypt/types.ts';
 import { unlock } from '../../formats/luks2/unlock.ts';
-import { type Begun, defaultKeyBytes } from './begin-reencrypt.ts';
+import type { Begun } from './begin-reencrypt.ts';
 import { makeHeaderFile } from './format.ts';
 import { KeyPair, ReencryptImage, unlockBoth } from './reencrypt.ts';
 
@@ -78,8 +79,9 @@ export async function beginLuks1Encryption(
   paths: Luks1Paths,
   { keyBytes, ...request }: KeysAbsent<Luks1Encrypt>,
 ): Promise<Begun> {
+  const newKeyBytes = keyBytes ?? defaultKeyBytes(request.cipher);
   if (paths.header !== undefined) makeHeaderFile(paths.header, {});
-  const newKey = randomSecret(keyBytes ?? defaultKeyBytes(request.cipher));
+  const newKey = randomSecret(newKeyBytes);
   const keys = new KeyPair({ old: null, new: newKey });
   return await begin(paths, keys, newKey.lengthBytes, async (image, front) => {
     const header = await prepareEncrypt(image.disks, { ...request, newKey });

@@ -9,7 +9,7 @@
 
 import { DmError } from '../../../base/errors.ts';
 import type { ByteDisk } from '../../../core/byte-disk.ts';
-import { randomBytes } from '../../../crypto/random.ts';
+import { wipeWithRandom } from '../../luks/key-material.ts';
 import { type Luks2Header, wholeHeaderBytes } from '../header.ts';
 import type { JsonValue } from '../json-text.ts';
 import { TOKENS_MAX } from '../limits.ts';
@@ -19,8 +19,6 @@ import { setFinished } from './segments.ts';
 import { bytesOf, malformed, type ReencryptState } from './state.ts';
 import { type Extent, pendingWipe, WIPE_TOKEN } from './status.ts';
 import type { ReencryptDisks } from './types.ts';
-
-const WIPE_BYTES = 1024 * 1024;
 
 /** All ranges are new, and durable. Answers the header of a volume in no re-encryption. */
 export async function finish(
@@ -91,9 +89,6 @@ function withRoom(header: Luks2Header, state: ReencryptState): Luks2Header {
   return header;
 }
 
-async function wipe(disk: ByteDisk, { offsetBytes, lengthBytes }: Extent): Promise<void> {
-  for (let at = 0; at < lengthBytes; at += WIPE_BYTES) {
-    await disk.write(offsetBytes + at, randomBytes(Math.min(WIPE_BYTES, lengthBytes - at)));
-  }
-  await disk.flush();
+function wipe(disk: ByteDisk, { offsetBytes, lengthBytes }: Extent): Promise<void> {
+  return wipeWithRandom(disk, offsetBytes, lengthBytes);
 }
