@@ -6,7 +6,9 @@ import {
   beginChange,
   beginDecryption,
   beginEncryption,
+  type DecryptRequest,
 } from '../../mapper/luks/begin-reencrypt.ts';
+import { isExportedHeader } from '../../mapper/luks/exported-header.ts';
 import {
   demandReencryption,
   goOn,
@@ -159,17 +161,27 @@ async function decrypt(path: string, options: LuksOptions, state: State): Promis
       'the detached header, or a new file: the header in front is moved there, because its place is needed',
     );
   }
-  const isInFront = statSync(header, { throwIfNoEntry: false }) === undefined;
+  const place = await placeOf(path, header);
   await confirmDecrypt(path, options);
-  const request = { ...tuningOf(options), header, isInFront };
+  const request = { ...tuningOf(options), header, place };
   return await beginDecryption(path, request, (headerPath) =>
-    withImage(path, { header: headerPath }, 'read', async ({ volume }) => {
-      const prompt = `Enter passphrase for ${path}`;
-      const unlocked = await unlock(volume, { prompt, options, slot: options['key-slot'] });
-      unlocked.passphrase?.wipe();
-      return unlocked.volumeKey;
-    }),
+    withImage(
+      path,
+      headerPath === null ? {} : { header: headerPath },
+      'read',
+      async ({ volume }) => {
+        const prompt = `Enter passphrase for ${path}`;
+        const unlocked = await unlock(volume, { prompt, options, slot: options['key-slot'] });
+        unlocked.passphrase?.wipe();
+        return unlocked.volumeKey;
+      },
+    ),
   );
+}
+
+async function placeOf(path: string, header: string): Promise<DecryptRequest['place']> {
+  if (statSync(header, { throwIfNoEntry: false }) === undefined) return 'front';
+  return (await isExportedHeader(path, header)) ? 'exported' : 'detached';
 }
 
 async function change(path: string, options: LuksOptions): Promise<Begun> {

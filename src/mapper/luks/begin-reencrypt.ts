@@ -124,26 +124,27 @@ async function encryptShifted(
 export interface DecryptRequest extends ReencryptTuning {
   /** The detached header, or, for a volume with its header in front, the file it is exported to. */
   header: string;
-  /** The header lies in front now. */
-  isInFront: boolean;
+  /** Where it lies now: in front; in the file, copied there by a run that was killed before it said so; in the file for good. */
+  place: 'front' | 'exported' | 'detached';
 }
 
-/** `unlock`: the volume key, for the header that it is given. */
+/** `unlock`: the volume key, for the header that it is given; null: the one in front. Before anything is made, so that a wrong passphrase leaves nothing. */
 export async function beginDecryption(
   path: string,
-  { header: headerPath, isInFront, ...tuning }: DecryptRequest,
-  unlock: (header: string) => Promise<Secret>,
+  { header: headerPath, place, ...tuning }: DecryptRequest,
+  unlock: (header: string | null) => Promise<Secret>,
 ): Promise<Begun> {
-  if (isInFront) await exportHeader(path, headerPath);
-  const volumeKey = await unlock(headerPath);
-  const image = await ReencryptImage.open(path, { header: headerPath });
+  const volumeKey = await unlock(place === 'front' ? null : headerPath);
+  let image: ReencryptImage | null = null;
   try {
-    const begin = isInFront ? beginDecryptShifted : beginDecrypt;
+    if (place === 'front') await exportHeader(path, headerPath);
+    image = await ReencryptImage.open(path, { header: headerPath });
+    const begin = place === 'detached' ? beginDecrypt : beginDecryptShifted;
     const header = await begin(image.disks, await image.readHeader(), { volumeKey, ...tuning });
     return { image, header, keys: new KeyPair({ old: volumeKey, new: null }) };
   } catch (error) {
     volumeKey.wipe();
-    await image[Symbol.asyncDispose]();
+    await image?.[Symbol.asyncDispose]();
     throw error;
   }
 }
