@@ -1,17 +1,18 @@
 /** Runs a line of `devmapper luks`, without commander: options may stand anywhere in it, as cryptsetup has it. */
 
 import { keepOutOfCoreFiles } from '../core-files.ts';
+import { CommandError } from '../failure.ts';
 import { COMMON_OPTIONS, type LuksCommand } from './command.ts';
 import { findLuksCommand } from './commands.ts';
 import { type LuksOptionSpec, OPTIONS, type OptionName } from './option-table.ts';
 import { luksFailure } from './status.ts';
-import { readWords, wrongWords } from './words.ts';
+import { type LuksWords, readWords, wrongWords } from './words.ts';
 
 /** `words` are the line without `luks`. Resolves with the exit status; null: help is wanted, for the command of that name. */
 export async function runLuks(
   words: readonly string[],
 ): Promise<number | { helpFor: string | null }> {
-  const { operands, options, given } = readWords(words);
+  const { operands, options, given } = readLine(words);
   const [name, ...rest] = operands;
   if (name === undefined || name === 'help') return { helpFor: rest[0] ?? null };
   const entry = findLuksCommand(name);
@@ -24,6 +25,17 @@ export async function runLuks(
     return (await command.run({ operands: rest, options })) ?? 0;
   } catch (error) {
     throw luksFailure(error);
+  }
+}
+
+/** What is wrong with an option is said with the help that lists them. */
+function readLine(words: readonly string[]): LuksWords {
+  try {
+    return readWords(words);
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.details.length > 0) throw error;
+    const name = words.find((word) => findLuksCommand(word) !== undefined);
+    throw wrongWords(error.message, `devmapper luks ${name ? `${name} ` : ''}--help`);
   }
 }
 
