@@ -30,7 +30,7 @@ dmsetup rename -u NOSUCH name
 dmsetup info -j "$MAJOR" -m 55
 dmsetup info -c -j "$MAJOR" -m 55
 dmsetup remove -j "$MAJOR" -m 55
-dmsetup table -j 7 -m 0
+dmsetup table -j 7 -m 300
 dmsetup status -j 250 -m 0
 dmsetup table -m 5
 dmsetup table -j "$MAJOR"
