@@ -69,10 +69,16 @@ function refuseHot(metadata: Luks2Metadata, name: string): void {
   }
 }
 
+export interface MappedSizes {
+  dataSizeBytes: number;
+  /** A volume that ends before its device does; null: there it ends. */
+  volumeSizeBytes: number | null;
+}
+
 /** Rows for a data device of that size. Throws DmError EBUSY while a step of re-encryption waits for recovery, EINVAL when it is too small or does not end on a sector's boundary. */
 export function mapSegments(
   metadata: Luks2Metadata,
-  dataSizeBytes: number,
+  { dataSizeBytes, volumeSizeBytes }: MappedSizes,
   name: string,
 ): MappedSegment[] {
   const rows: MappedSegment[] = [];
@@ -82,8 +88,11 @@ export function mapSegments(
     const refuse = (code: 'EINVAL' | 'ENOTSUP', reason: string) =>
       new DmError(code, `Cannot map segment ${number} of ${name}: ${reason}`);
     const offsetBytes = Number(segment.offset);
-    const lengthBytes =
-      segment.size === 'dynamic' ? dataSizeBytes - offsetBytes : Number(segment.size);
+    const isLast = segment.size === 'dynamic';
+    const restBytes = (volumeSizeBytes ?? Infinity) - startSectors * SECTOR_BYTES;
+    const lengthBytes = isLast
+      ? Math.min(dataSizeBytes - offsetBytes, restBytes)
+      : Number(segment.size);
     if (lengthBytes <= 0 || offsetBytes + lengthBytes > dataSizeBytes) {
       const wantedBytes = offsetBytes + Math.max(lengthBytes, SECTOR_BYTES);
       throw refuse(

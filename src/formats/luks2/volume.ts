@@ -20,6 +20,7 @@ import { pbkdfOf } from './kdf.ts';
 import { defaultCryptSegment, isUnboundSlot, mapSegments, regularSegments } from './mapping.ts';
 import { isPassphraseSlot, type Luks2Metadata, printMetadataPretty } from './metadata.ts';
 import { readHeader } from './read-header.ts';
+import { readState, requirementVersion, volumeBytes } from './reencrypt/state.ts';
 import { demandRequirements, isKnownReencrypt, requirementsOf } from './requirements.ts';
 import { findSlot, priorityOf, setPriority } from './slot-edit.ts';
 import { addKey, addUnboundKey, changeKey, killSlots, volumeKeyBytes } from './slots.ts';
@@ -121,7 +122,10 @@ export class Luks2OnDisk implements Luks2Volume {
   segments(dataSizeBytes: number): MappedSegment[] {
     const { name } = this.#store.disk;
     demandRequirements(this.#metadata, `open ${name}`, isKnownReencrypt);
-    return mapSegments(this.#metadata, dataSizeBytes, name);
+    // What moves leaves room behind the volume, where nothing would stay that is written.
+    const isMoving = requirementVersion(this.#metadata) !== null;
+    const volumeSizeBytes = isMoving ? volumeBytes(readState(this.#metadata), dataSizeBytes) : null;
+    return mapSegments(this.#metadata, { dataSizeBytes, volumeSizeBytes }, name);
   }
 
   addKey(volumeKey: Secret, request: AddKeyRequest): Promise<number> {

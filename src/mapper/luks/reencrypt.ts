@@ -10,8 +10,8 @@ import { type FileDisk, openFileDisk } from '../../devices/byte-disk.ts';
 import type { Luks2Header } from '../../formats/luks2/header.ts';
 import type { Luks2Metadata } from '../../formats/luks2/metadata.ts';
 import { readHeader } from '../../formats/luks2/read-header.ts';
-import { reencryptDigests } from '../../formats/luks2/reencrypt/mapped-segments.ts';
 import { runReencrypt } from '../../formats/luks2/reencrypt/run.ts';
+import { reencryptDigests } from '../../formats/luks2/reencrypt/state.ts';
 import { reencryptStatus } from '../../formats/luks2/reencrypt/status.ts';
 import type {
   ReencryptDisks,

@@ -23,7 +23,7 @@ import {
 } from '../../../testing/reencrypt-kinds.ts';
 import type { Luks2Header } from '../header.ts';
 import { readHeader } from '../read-header.ts';
-import { reencryptSegments } from './mapped-segments.ts';
+import { Luks2OnDisk } from '../volume.ts';
 import * as reencrypt from './reencrypt.ts';
 import { type RunContext, recoverReencrypt, runReencrypt } from './run.ts';
 import { reencryptStatus } from './status.ts';
@@ -90,7 +90,7 @@ async function mapped(
 ): Promise<Uint8Array> {
   const { data } = context.disks;
   const view = new Uint8Array(kind.finalBytes);
-  const rows = reencryptSegments(header.metadata, data.sizeBytes);
+  const rows = new Luks2OnDisk(context.disks.header, header).segments(data.sizeBytes);
   for (const row of rows) {
     const bytes = await data.read(row.offsetSectors * SECTOR, row.lengthSectors * SECTOR);
     const isNew = row.digest === (kind.keys.old > 0 && kind.keys.new > 0 ? 1 : -1);

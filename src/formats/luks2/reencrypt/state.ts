@@ -327,3 +327,13 @@ export function malformed(field: string, expected: unknown, got: unknown): Forma
     got: String(got),
   });
 }
+
+/** The digests whose keys are needed to open, recover or continue it: old and new, null for plain text. */
+export function reencryptDigests(metadata: Luks2Metadata): {
+  old: number | null;
+  new: number | null;
+} {
+  if (requirementVersion(metadata) === null) return { old: null, new: null };
+  const state = readState(metadata);
+  return { old: state.old.digest, new: state.new.digest };
+}
