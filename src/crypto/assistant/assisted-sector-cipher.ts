@@ -1,6 +1,7 @@
 /** A sector cipher whose long work two threads do together. */
 
 import { systemClock } from '../../base/clock.ts';
+import { RUN_BYTES } from '../kernels/cipher-memory.ts';
 import type { Secret } from '../secret.ts';
 import type { SectorCipher, SectorCipherOptions } from '../sector-cipher.ts';
 import type { CipherAssistant } from './cipher-assistant.ts';
@@ -10,8 +11,6 @@ import { createJob, type Job } from './job.ts';
 const SHARE_MS = 0.06;
 /** Of a fast cipher, until it was measured. */
 const FIRST_BYTES_PER_MS = 3_000_000;
-/** Shorter work says nothing about the speed of a cipher. */
-const MEASURED_BYTES = 64 * 1024;
 /** The weight of the newest measurement. */
 const NEWEST = 0.1;
 
@@ -82,12 +81,14 @@ class AssistedSectorCipher implements SectorCipher {
     job.targetOffset = targetOffset;
     job.lengthBytes = lengthBytes;
     job.sector = sector;
-    const isLong = lengthBytes >= SHARE_MS * this.#bytesPerMs;
+    // A single piece is nothing to share, however slow the cipher is.
+    const isLong = lengthBytes > RUN_BYTES && lengthBytes >= SHARE_MS * this.#bytesPerMs;
     if (isLong && this.#assistant.share(this.#own, job, source, target)) return;
-    if (lengthBytes < MEASURED_BYTES) this.#alone(source, target);
+    if (lengthBytes < RUN_BYTES) this.#alone(source, target);
     else this.#measured(source, target);
   }
 
+  /** Shorter work says nothing about the speed of a cipher. */
   #measured(source: Uint8Array, target: Uint8Array): void {
     const startMs = systemClock.nowMs();
     this.#alone(source, target);
