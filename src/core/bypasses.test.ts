@@ -33,7 +33,7 @@ test('all rest before any is let go, those too that come meanwhile', async () =>
   const bypasses = new Bypasses();
   const [first, second] = [new SlowBypass(), new SlowBypass()];
   bypasses.add(first, false);
-  const renewed = bypasses.renew();
+  const renewed = bypasses.renew(() => false);
   bypasses.add(second, false);
   expect(second.calls).toEqual(['quiesce']);
   first.rest();
@@ -58,6 +58,18 @@ test('one that goes is asked nothing more', async () => {
   const bypass = new SlowBypass();
   bypasses.add(bypass, false);
   expect([bypasses.delete(bypass), bypasses.delete(bypass)]).toEqual([true, false]);
-  await bypasses.renew();
+  await bypasses.renew(() => false);
   expect(bypass.calls).toEqual([]);
+});
+
+test('renewals that overlap let go once, and none of a device that was blocked meanwhile', async () => {
+  const bypasses = new Bypasses();
+  const bypass = new SlowBypass();
+  bypasses.add(bypass, false);
+  const both = [bypasses.renew(() => false), bypasses.renew(() => false)];
+  bypass.rest();
+  await Promise.all(both);
+  expect(bypass.calls).toEqual(['quiesce', 'quiesce', 'release']);
+  await bypasses.renew(() => true);
+  expect(bypass.calls.at(-1)).toBe('quiesce');
 });

@@ -15,12 +15,12 @@ export interface Bypass {
 
 export class Bypasses {
   readonly #bypasses = new Set<Bypass>();
-  #isRenewing = false;
+  #renewalCount = 0;
 
   /** One that comes while the others rest, rests from the start. */
   add(bypass: Bypass, isBlocked: boolean): void {
     this.#bypasses.add(bypass);
-    if (isBlocked || this.#isRenewing) void bypass.quiesce();
+    if (isBlocked || this.#renewalCount > 0) void bypass.quiesce();
   }
 
   /** False: it was not there. */
@@ -37,15 +37,16 @@ export class Bypasses {
     } while ([...this.#bypasses].some((bypass) => !seen.includes(bypass)));
   }
 
-  /** Stops all and lets them look at the device anew. */
-  async renew(): Promise<void> {
-    this.#isRenewing = true;
+  /** Stops all and lets them look at the device anew, unless `isBlocked` says by then that they have to rest on. */
+  async renew(isBlocked: () => boolean): Promise<void> {
+    this.#renewalCount += 1;
     try {
       await this.quiesce();
     } finally {
-      this.#isRenewing = false;
+      this.#renewalCount -= 1;
     }
-    this.release();
+    // The last of several that overlap lets them go.
+    if (this.#renewalCount === 0 && !isBlocked()) this.release();
   }
 
   release(): void {

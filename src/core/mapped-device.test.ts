@@ -384,4 +384,22 @@ describe('bypass', () => {
     device.attachBypass(bypass);
     expect(calls).toEqual(['quiesce', 'release', 'quiesce']);
   });
+
+  test('a bio that waits for their renewal holds up no suspend', async () => {
+    const probe = new Probe();
+    const world = new World({ types: [probe.type] });
+    const device = await world.start('t', '0 8 probe A 0');
+    const held: Bio[] = [];
+    probe.answer = (bio) => {
+      held.push(bio);
+      return 'submitted';
+    };
+    const written = submitBio(device, { op: Op.write, sectorCount: 1, data: new Uint8Array(512) });
+    const suspended = device.suspend();
+    await settle();
+    await probe.contexts[0]!.renewCopies();
+    held[0]!.end(0);
+    await suspended;
+    expect(await written).toBe(0);
+  });
 });

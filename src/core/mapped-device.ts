@@ -151,18 +151,18 @@ export class MappedDevice implements BlockDevice {
         // At once: whoever attaches while the others come to rest must see it.
         this.#countingRegions = counting;
         // Of a blocked device they rest already, and look anew when it runs again.
-        if (!this.#blocked) await this.#bypasses.renew();
+        if (!this.#blocked) await this.#bypasses.renew(() => this.#blocked);
       }
       return result;
     });
   }
 
-  /** Those who do I/O of this device look at it anew; resolves when none goes by what it was. */
+  /**
+   * Those who do I/O of this device look at it anew; resolves when none goes by what it was. Without the mutex: a suspend may be waiting for a
+   * bio that waits for this.
+   */
   async renewBypasses(): Promise<void> {
-    await this.#mutex.run(async () => {
-      // Of a blocked device they rest already, and look anew when it runs again.
-      if (!this.#removed && !this.#blocked) await this.#bypasses.renew();
-    });
+    await this.#bypasses.renew(() => this.#blocked || this.#removed);
   }
 
   submit(bio: Bio): void {

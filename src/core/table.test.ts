@@ -211,3 +211,19 @@ describe('limits', () => {
     await expect(load(text)).rejects.toThrow(error);
   });
 });
+
+test('what a target cannot read refuses the table, and everything is closed', async () => {
+  const probe = new Probe({
+    overrides: {
+      load: () => Promise.reject(new DmError('EIO', 'Failed to read metadata')),
+      close: () => void probe.calls.push('close'),
+    },
+  });
+  const disks = new TestDisks(DISKS);
+  const loading = load('0 8 linear A 0\n8 8 probe B 0', { disks, types: [probe.type] });
+  await expect(loading).rejects.toMatchObject({
+    code: 'EIO',
+    message: 'probe: Failed to read metadata (table row at sector 8)',
+  });
+  expect([probe.calls, disks.openCount]).toEqual([['close'], 0]);
+});

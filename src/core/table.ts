@@ -248,7 +248,19 @@ async function prepareRow(
   for (const word of words) if (URI.test(word)) await options.opener.prepare(word);
   const type = options.registry.get(spec.type);
   if (type?.prepare !== undefined) await type.prepare();
-  return createRow(spec, words, before, opened, options);
+  const row = createRow(spec, words, before, opened, options);
+  await loadTarget(row, spec);
+  return row;
+}
+
+async function loadTarget({ target }: Row, spec: RowSpec): Promise<void> {
+  try {
+    await target.load?.();
+  } catch (error) {
+    await target.close?.();
+    if (error instanceof DmError) throw refusal(spec, error.message, error);
+    throw error;
+  }
 }
 
 /** One row, refused in the kernel's order: length, range, type, singleton, mode, immutability, gap, arguments. */

@@ -71,6 +71,11 @@ export interface Target {
     argv: readonly string[],
     secrets: readonly Secret[],
   ): string | undefined | Promise<string | undefined>;
+  /**
+   * What a constructor has to read from its devices, awaited once after `create`: a DmError refuses the table, and `close` follows. The table may be live
+   * later or never.
+   */
+  load?(): Promise<void>;
   /** Life cycle, in the kernel's order; a rejection of `preresume` keeps the device suspended. */
   presuspend?(): void;
   /** The suspend was given up. */
