@@ -231,6 +231,24 @@ describe('flush', () => {
     };
     expect(await submitBio(device, { op: Op.flush })).toBe(Errno.ENODATA);
     expect(probe.calls).toContain('map 0+0');
+    expect(brief(world.disks.get('A').recorded)).toEqual(['flush 0+0']);
+  });
+
+  test('goes through map alone for targets that send it below themselves', async () => {
+    const probe = new Probe({ features: ['owns-flush'] });
+    const world = new World({ types: [probe.type] });
+    const device = await world.start('t', '0 8 probe A 0\n8 8 linear B 0\n16 8 probe B 8');
+    probe.answer = (bio) => {
+      bio.end(0);
+      return 'submitted';
+    };
+    expect(await submitBio(device, { op: Op.flush })).toBe(0);
+    expect(probe.calls.filter((call) => call === 'map 0+0')).toHaveLength(2);
+    expect(world.disks.get('A').recorded).toEqual([]);
+    expect(brief(world.disks.get('B').recorded)).toEqual(['flush 0+0']);
+    probe.answer = () => 'remapped';
+    expect(await submitBio(device, { op: Op.flush })).toBe(0);
+    expect(brief(world.disks.get('A').recorded)).toEqual(['flush 0+0']);
   });
 });
 

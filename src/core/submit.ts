@@ -11,7 +11,7 @@ import { ExtentList } from './extents.ts';
 import type { MappedDevice } from './mapped-device.ts';
 import { beginPlug, endPlug } from './plug.ts';
 import type { Row, Table } from './table.ts';
-import type { Target } from './target.ts';
+import { mapsFlush, type Target } from './target.ts';
 
 /** In `Bio.error` of a bio that a target handed back; never leaves the mapped device. */
 export const REQUEUE = -1;
@@ -175,13 +175,12 @@ function endClone(clone: Bio): void {
   if (bio.pendingCount === 0) (bio.device as MappedDevice).finish(bio);
 }
 
-/** A flush goes once to every device below, or through `map` for targets that keep data of their own. */
+/** A flush goes once to every device below, and through `map` of targets that have to do with it. */
 function submitFlush(table: Table, bio: Bio): void {
   for (const row of table.rows) {
-    if (row.targetType.features?.includes('maps-flush'))
-      submitClone(cloneBio(bio, 0, 0), row.target);
+    if (mapsFlush(row.targetType)) submitClone(cloneBio(bio, 0, 0), row.target);
   }
-  for (const device of table.devices) {
+  for (const device of table.flushedDevices) {
     const clone = takeBio();
     clone.op = Op.flush;
     clone.data = NO_DATA;

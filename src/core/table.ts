@@ -15,7 +15,7 @@ import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
 import { showSecrets, splitSecrets, wipeSecrets } from './line-secrets.ts';
 import { type RowError, refusal } from './row-error.ts';
 import { RowIndex } from './row-index.ts';
-import type { Target, TargetRegistry, TargetType } from './target.ts';
+import { mapsFlush, type Target, type TargetRegistry, type TargetType } from './target.ts';
 import { createEnvironment, type TargetEnvironment } from './target-environment.ts';
 import { plainMemory, type TargetMemory } from './target-memory.ts';
 
@@ -96,6 +96,8 @@ export class Table {
   readonly operands: ReadonlyMap<string, BlockDevice>;
   /** Each device below once, in the order of first use. */
   readonly devices: readonly BlockDevice[];
+  /** Those of them that a flush goes to straight. */
+  readonly flushedDevices: readonly BlockDevice[];
   readonly rowIndex: RowIndex;
   /** What its rows look keys up in, now and in messages. */
   readonly keyring: KeyUser;
@@ -110,6 +112,7 @@ export class Table {
     this.sizeSectors = rows.at(-1)?.end ?? 0;
     this.operands = opened.operands;
     this.devices = opened.devices;
+    this.flushedDevices = flushedDevices(rows, opened.devices);
     this.rowIndex = new RowIndex(rows, opened.devices);
     this.#opened = opened;
   }
@@ -187,6 +190,14 @@ async function closeAll(rows: readonly Row[], opened: OpenedDevices): Promise<vo
   }
   opened.release();
   if (errors.length > 0) throw errors[0];
+}
+
+/** A device that only rows with flushes of their own use is theirs to flush. */
+function flushedDevices(rows: readonly Row[], devices: readonly BlockDevice[]) {
+  const others = rows.filter(({ targetType }) => !targetType.features?.includes('owns-flush'));
+  if (others.length === rows.length) return devices;
+  const used = others.flatMap(({ target }) => target.devices().map(({ device }) => device));
+  return devices.filter((device) => used.includes(device));
 }
 
 function formatRow(row: RowSpec, text: string): string {
@@ -310,14 +321,14 @@ function createRow(
 }
 
 /** Whether the target wants anything of a bio besides moving it. */
-function seesMore(target: Target, { features }: TargetType): boolean {
+function seesMore(target: Target, type: TargetType): boolean {
   return (
     target.maxIoSectors !== undefined ||
     target.maxReadSectors !== undefined ||
     target.maxWriteSectors !== undefined ||
     target.rangeBioCount !== undefined ||
     target.end !== undefined ||
-    (features?.includes('maps-flush') ?? false)
+    mapsFlush(type)
   );
 }
 

@@ -28,7 +28,7 @@ export interface Target {
   map(bio: Bio): MapResult;
   /**
    * Promises that `map` does nothing but `bio.device = device; bio.sector += sectors`, so that the core need not call it.
-   * Not together with `maxIoSectors`, `rangeBioCount`, `end` or the feature `maps-flush`.
+   * Not together with `maxIoSectors`, `rangeBioCount`, `end` or a feature that concerns flushes.
    */
   readonly shift?: { readonly device: BlockDevice; readonly sectors: number };
   /** The arguments, printed so that they load to an equal target. A key is a word that names one of `secrets` (line-secrets.ts). */
@@ -143,7 +143,8 @@ export interface TargetType {
  * - `stateless`: `map` depends on nothing but the constructor's arguments and takes no time, so that a data-plane
  *   worker may run a copy made from `replica()` or `table()`; needs `maxIoSectors` etc. to be fixed after `create`
  * - `wildcard`: a table of it replaces any other, immutable or not (error)
- * - `maps-flush`: flushes go through `map` instead of straight to the devices
+ * - `maps-flush`: flushes go through `map` as well as to the devices
+ * - `owns-flush`: flushes go through `map` alone, and get to a device only as `map` says
  */
 export type TargetFeature =
   | 'singleton'
@@ -151,7 +152,13 @@ export type TargetFeature =
   | 'always-writeable'
   | 'stateless'
   | 'wildcard'
-  | 'maps-flush';
+  | 'maps-flush'
+  | 'owns-flush';
+
+/** Whether flushes go through `map`. */
+export function mapsFlush({ features }: TargetType): boolean {
+  return features?.some((feature) => feature === 'maps-flush' || feature === 'owns-flush') ?? false;
+}
 
 /** Finds a type by name; the composition root fills it from targets/index.ts. */
 export interface TargetRegistry {
