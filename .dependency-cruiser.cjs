@@ -12,6 +12,7 @@ const LAYERS = [
   'control',
   'exports',
   'mapper',
+  'crashtest',
   'daemon',
   'exec',
   'cli',
