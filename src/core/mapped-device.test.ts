@@ -4,7 +4,7 @@ import { Probe } from '../testing/probe-target.ts';
 import { readExtents, submitBio } from '../testing/submit.ts';
 import { World } from '../testing/world.ts';
 import { type Bio, Op } from './bio.ts';
-import type { Bypass } from './mapped-device.ts';
+import type { Bypass } from './bypasses.ts';
 
 /** A device over disk A that keeps what it is asked until `finish` is called. */
 async function startHeld(table = '0 8 linear A 0', world = new World()) {

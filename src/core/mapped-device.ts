@@ -30,8 +30,6 @@ import { REQUEUE, submitToTable } from './submit.ts';
 import type { Table } from './table.ts';
 import { sendTargetMessage } from './target-message.ts';
 
-export type { Bypass } from './bypasses.ts';
-
 export class MappedDevice implements BlockDevice {
   name: string;
   uuid: string;
@@ -157,10 +155,7 @@ export class MappedDevice implements BlockDevice {
     });
   }
 
-  /**
-   * Those who do I/O of this device look at it anew; resolves when none goes by what it was. Without the mutex: a suspend may be waiting for a
-   * bio that waits for this.
-   */
+  /** Those who do I/O of this device look at it anew. Without the mutex: a suspend may wait for a bio that waits for this. */
   async renewBypasses(): Promise<void> {
     await this.#bypasses.renew(() => this.#blocked || this.#removed);
   }
@@ -222,11 +217,8 @@ export class MappedDevice implements BlockDevice {
     await this.#mutex.run(async () => {
       this.#checkPresent();
       table.checkReplaces(this.#live, this.name);
-      const old = this.#inactive;
-      this.#inactive = table;
       this.hasDisk = true;
-      this.#changed();
-      await old?.close();
+      await this.#setInactive(table);
     });
   }
 
@@ -236,12 +228,14 @@ export class MappedDevice implements BlockDevice {
 
   /** Drops the inactive table. */
   async clear(): Promise<void> {
-    await this.#mutex.run(async () => {
-      const old = this.#inactive;
-      this.#inactive = null;
-      if (old) this.#changed();
-      await old?.close();
-    });
+    await this.#mutex.run(() => this.#setInactive(null));
+  }
+
+  async #setInactive(table: Table | null): Promise<void> {
+    const old = this.#inactive;
+    this.#inactive = table;
+    if (old !== table) this.#changed();
+    await old?.close();
   }
 
   /** Queues new bios and resolves when none is in flight. A suspended device stays so, as the kernel's ioctl leaves it. */
@@ -269,10 +263,7 @@ export class MappedDevice implements BlockDevice {
     this.#changed();
   }
 
-  /**
-   * Makes the inactive table live if there is one, then runs again and starts what was queued, in order. An inactive table
-   * that cannot become live is dropped; the old one stays and the device suspended, as the kernel leaves it.
-   */
+  /** Makes the inactive table live if there is one, then runs. One that cannot become live is dropped, and the device stays suspended. */
   async resume(options: SuspendOptions = {}): Promise<void> {
     await this.#mutex.run(async () => {
       this.#checkPresent();

@@ -8,6 +8,7 @@ import { DmError } from '../base/errors.ts';
 import type { Prng } from '../base/prng.ts';
 import { type BlockDevice, type DeviceNumber, formatDeviceNumber } from './device.ts';
 import { DeviceIndex } from './device-index.ts';
+import type { DeviceOpener, MappedReference, OpenedDevice } from './device-opener.ts';
 import type { DeviceWatcher, MappedDeviceOptions } from './device-options.ts';
 import { EventCounter } from './event-counter.ts';
 import { Keyring } from './keyring.ts';
@@ -16,13 +17,7 @@ import { type MapperListener, MapperListeners } from './mapper-listener.ts';
 import { checkName, checkUuid } from './names.ts';
 import { wholePages } from './read-ahead.ts';
 import { SharedOpens } from './shared-opens.ts';
-import {
-  type DeviceOpener,
-  type MappedReference,
-  type OpenedDevice,
-  type RowSpec,
-  Table,
-} from './table.ts';
+import { type RowSpec, Table } from './table.ts';
 import type { TargetRegistry } from './target.ts';
 import { createEnvironment, type TargetEnvironment } from './target-environment.ts';
 

@@ -3,8 +3,8 @@
  * opening, as in the kernel: while a table waits to replace another, open counts below do not rise.
  */
 
+import type { OpenedDevice } from './device-opener.ts';
 import type { MappedDevice } from './mapped-device.ts';
-import type { OpenedDevice } from './table.ts';
 
 interface SharedOpen {
   opened: OpenedDevice;

@@ -9,7 +9,8 @@ import { DmError } from '../base/errors.ts';
 import { MAX_SECTORS, SECTOR_BYTES } from '../base/units.ts';
 import type { Secret } from '../crypto/secret.ts';
 import { ArgumentReader, splitArguments } from './arguments.ts';
-import type { BlockDevice, DeviceNumber, DeviceRange } from './device.ts';
+import type { BlockDevice, DeviceRange } from './device.ts';
+import { type DeviceOpener, OpenedDevices } from './device-opener.ts';
 import { type KeyUser, NO_KEYS } from './keyring.ts';
 import { DEFAULT_LIMITS, type Limits, stackLimits } from './limits.ts';
 import { showSecrets, splitSecrets, wipeSecrets } from './line-secrets.ts';
@@ -37,30 +38,6 @@ export interface Row extends Omit<RowSpec, 'secrets'> {
   end: number;
   targetType: TargetType;
   target: Target;
-}
-
-/** Opens what tables name; see `DeviceStore` in the devices layer and `Mapper` for mapped devices. */
-export interface DeviceOpener {
-  /** Does what cannot be done synchronously (connecting to a server), so that `open` can be. */
-  prepare(operand: string): Promise<void>;
-  /** Throws DmError. Every opened device is released once. */
-  open(operand: string, mode: OpenMode): OpenedDevice;
-  /** What says, without opening it, that a path leads to a mapped device: by number or by name. */
-  findMapped?(operand: string, directory: string | undefined): MappedReference | undefined;
-}
-
-export interface OpenMode {
-  readOnly: boolean;
-  /** Relative paths are relative to it; '' refuses them. Default: the process's own. */
-  directory?: string | undefined;
-}
-
-/** `minor`: of the mapper's own major number. */
-export type MappedReference = { number: DeviceNumber } | { minor: number } | { name: string };
-
-export interface OpenedDevice {
-  device: BlockDevice;
-  release(): void;
 }
 
 export interface TableOptions {
@@ -202,34 +179,6 @@ function flushedDevices(rows: readonly Row[], devices: readonly BlockDevice[]) {
 
 function formatRow(row: RowSpec, text: string): string {
   return `${row.start} ${row.length} ${row.type} ${text}`;
-}
-
-/** The devices of one table, opened once each however many rows name them. */
-class OpenedDevices {
-  readonly operands = new Map<string, BlockDevice>();
-  readonly devices: BlockDevice[] = [];
-  readonly #opened: OpenedDevice[] = [];
-  readonly #options: TableOptions;
-
-  constructor(options: TableOptions) {
-    this.#options = options;
-  }
-
-  /** One function for all rows. */
-  readonly open = (operand: string): BlockDevice => {
-    const known = this.operands.get(operand);
-    if (known) return known;
-    const { opener, readOnly, directory } = this.#options;
-    const opened = opener.open(operand, { readOnly, directory });
-    this.#opened.push(opened);
-    this.operands.set(operand, opened.device);
-    if (!this.devices.includes(opened.device)) this.devices.push(opened.device);
-    return opened.device;
-  };
-
-  release(): void {
-    for (const { release } of this.#opened.splice(0)) release();
-  }
 }
 
 /** A row whose keys are still text is made anew without them: what its words are parts of lives as long as they do. */

@@ -5,7 +5,7 @@
 
 import { lstatSync, readFileSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { MappedReference } from '../core/table.ts';
+import type { MappedReference } from '../core/device-opener.ts';
 import { mountsOfType, OWN_MOUNT_TYPE } from '../system/mount-list.ts';
 import { readMarker } from './marker.ts';
 import { deviceNumberOf } from './node-number.ts';

@@ -11,8 +11,13 @@ import { resolve } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
 import { type DeviceNumber, formatDeviceNumber } from '../core/device.ts';
+import type {
+  DeviceOpener,
+  MappedReference,
+  OpenedDevice,
+  OpenMode,
+} from '../core/device-opener.ts';
 import { FreeNumbers } from '../core/free-numbers.ts';
-import type { DeviceOpener, MappedReference, OpenedDevice, OpenMode } from '../core/table.ts';
 import type { DeviceKind, LeafDevice } from './device-kind.ts';
 import { findMappedPath, withoutLinks } from './mapped-path.ts';
 import { memoryKind } from './memory.ts';

@@ -8,9 +8,9 @@ import { DmError } from '../base/errors.ts';
 import { SECTOR_BYTES, sectorsToBytes } from '../base/units.ts';
 import { type Bio, BioFlag, OP_NAMES, Op } from '../core/bio.ts';
 import type { BlockDevice, DeviceNumber } from '../core/device.ts';
+import type { DeviceOpener, OpenedDevice } from '../core/device-opener.ts';
 import { ExtentFlag } from '../core/extents.ts';
 import { DEFAULT_LIMITS, type Limits } from '../core/limits.ts';
-import type { DeviceOpener, OpenedDevice } from '../core/table.ts';
 
 /** Sectors up to which a disk really keeps its bytes; a larger one only records what it is asked. */
 const STORED_SECTORS = 2 ** 16;

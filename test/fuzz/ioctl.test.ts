@@ -12,10 +12,10 @@ import {
 } from '../../src/control/protocol/lists.ts';
 import { decodeReply } from '../../src/control/protocol/messages.ts';
 import { decodeRows } from '../../src/control/protocol/target-rows.ts';
+import type { OpenedDevice } from '../../src/core/device-opener.ts';
 import type { MappedDevice } from '../../src/core/mapped-device.ts';
 import type { Mapper } from '../../src/core/mapper.ts';
 import { compareNames } from '../../src/core/names.ts';
-import type { OpenedDevice } from '../../src/core/table.ts';
 import { withSeed } from '../../src/testing/seed.ts';
 import { World } from '../../src/testing/world.ts';
 import { randomIoctl, spoil } from './ioctls.ts';

@@ -8,7 +8,8 @@
  * - At most one plan is on its way, so that they do not pile up before a worker that is busy.
  */
 
-import type { Bypass, MappedDevice } from '../../core/mapped-device.ts';
+import type { Bypass } from '../../core/bypasses.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
 import { IoStatistics, STATISTICS_BYTES } from '../../core/statistics.ts';
 import { Gate, Signal } from './gate.ts';
 import { buildPlan, hasSecrets, type Plan } from './plan.ts';

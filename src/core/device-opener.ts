@@ -1,0 +1,59 @@
+/** How the words of a table become devices. */
+
+import type { BlockDevice, DeviceNumber } from './device.ts';
+
+/** Opens what tables name; see `DeviceStore` in the devices layer and `Mapper` for mapped devices. */
+export interface DeviceOpener {
+  /** Does what cannot be done synchronously (connecting to a server), so that `open` can be. */
+  prepare(operand: string): Promise<void>;
+  /** Throws DmError. Every opened device is released once. */
+  open(operand: string, mode: OpenMode): OpenedDevice;
+  /** What says, without opening it, that a path leads to a mapped device: by number or by name. */
+  findMapped?(operand: string, directory: string | undefined): MappedReference | undefined;
+}
+
+export interface OpenMode {
+  readOnly: boolean;
+  /** Relative paths are relative to it; '' refuses them. Default: the process's own. */
+  directory?: string | undefined;
+}
+
+/** `minor`: of the mapper's own major number. */
+export type MappedReference = { number: DeviceNumber } | { minor: number } | { name: string };
+
+export interface OpenedDevice {
+  device: BlockDevice;
+  release(): void;
+}
+
+export interface OpenerOptions extends OpenMode {
+  opener: DeviceOpener;
+}
+
+/** The devices of one table, opened once each however many rows name them. */
+export class OpenedDevices {
+  readonly operands = new Map<string, BlockDevice>();
+  readonly devices: BlockDevice[] = [];
+  readonly #opened: OpenedDevice[] = [];
+  readonly #options: OpenerOptions;
+
+  constructor(options: OpenerOptions) {
+    this.#options = options;
+  }
+
+  /** One function for all rows. */
+  readonly open = (operand: string): BlockDevice => {
+    const known = this.operands.get(operand);
+    if (known) return known;
+    const { opener, readOnly, directory } = this.#options;
+    const opened = opener.open(operand, { readOnly, directory });
+    this.#opened.push(opened);
+    this.operands.set(operand, opened.device);
+    if (!this.devices.includes(opened.device)) this.devices.push(opened.device);
+    return opened.device;
+  };
+
+  release(): void {
+    for (const { release } of this.#opened.splice(0)) release();
+  }
+}
