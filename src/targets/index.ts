@@ -2,7 +2,10 @@
 
 import type { TargetType } from '../core/target.ts';
 import { crypt } from './crypt/index.ts';
+import { delay } from './delay.ts';
+import { dust } from './dust.ts';
 import { error } from './error.ts';
+import { flakey } from './flakey/index.ts';
 import { linear } from './linear.ts';
 import { striped } from './striped.ts';
 import { switchTarget } from './switch.ts';
@@ -17,4 +20,7 @@ export const targets: readonly TargetType[] = [
   unstriped,
   switchTarget,
   crypt,
+  flakey,
+  delay,
+  dust,
 ];

@@ -1,6 +1,7 @@
 /** A Mapper with test disks below it and the targets a test wants, for tests of the core. */
 
 import type { Clock } from '../base/clock.ts';
+import type { Prng } from '../base/prng.ts';
 import { SimulatedClock } from '../base/simulated-clock.ts';
 import type { MappedDevice } from '../core/mapped-device.ts';
 import { Mapper } from '../core/mapper.ts';
@@ -19,12 +20,15 @@ export class World {
       disks?: Readonly<Record<string, TestDiskOptions>>;
       types?: readonly TargetType[];
       clock?: Clock;
+      prng?: Prng;
     } = {},
   ) {
     this.disks = new TestDisks(options.disks);
     this.clock = options.clock ?? new SimulatedClock();
     const registry = createTargetRegistry([...targets, ...(options.types ?? [])]);
-    this.mapper = new Mapper({ registry, opener: this.disks, clock: this.clock });
+    const { prng } = options;
+    const { disks: opener, clock } = this;
+    this.mapper = new Mapper({ registry, opener, clock, ...(prng && { prng }) });
   }
 
   /** A device that runs with the table. */
