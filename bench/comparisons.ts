@@ -46,6 +46,14 @@ export const COMPARISONS: readonly Comparison[] = [
     variant: `stack-${STACK_DEPTH}`,
     bar: 0.75,
   },
+  ...['flakey', 'delay', 'dust'].map((name) => ({
+    id: name,
+    title: `${name} that does nothing against linear`,
+    row: 'read-4k',
+    base: 'stack-1',
+    variant: name,
+    bar: 0.9,
+  })),
   {
     id: 'memory-4k',
     title: 'mem: disks against files on tmpfs',
@@ -83,6 +91,9 @@ function devicesOf({ first, second, diskBytes }: Images): Device[] {
     },
     { name: 'striped', lines: [`0 ${2 * half} striped 2 128 ${first} 0 ${second} 0`] },
     { name: 'rows', lines: manyRows(first, second, half) },
+    { name: 'flakey', lines: [`0 ${half} flakey ${first} 0 3600 1`] },
+    { name: 'delay', lines: [`0 ${half} delay ${first} 0 0`] },
+    { name: 'dust', lines: [`0 ${half} dust ${first} 0 512`] },
     ...stack,
   ];
 }
