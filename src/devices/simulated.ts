@@ -3,7 +3,7 @@
  * an injected clock and seed, so that a failure can be run again.
  */
 
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { Errno, errnoName } from '../base/errors.ts';
 import type { Prng } from '../base/prng.ts';
 import { sectorsToBytes } from '../base/units.ts';
@@ -38,6 +38,7 @@ interface Pending {
   effect: FaultEffect | null;
   /** What a flush makes durable: all that had ended when it came. */
   flushSequence: number;
+  timer: Timer | null;
 }
 
 type OpName = (typeof OP_NAMES)[number];
@@ -141,7 +142,10 @@ export class SimulatedDisk implements LeafDevice {
     }));
     this.#log(`crash, ${this.volatileCount} volatile, ${underWay.length} writes under way`);
     for (const line of this.#content.crash(outcome, this.#prng, underWay)) this.#log(line);
-    for (const { bio } of pending) this.#end(bio, Errno.EIO);
+    for (const { bio, timer } of pending) {
+      timer?.cancel();
+      this.#end(bio, Errno.EIO);
+    }
     this.#idle?.();
   }
 
@@ -159,16 +163,19 @@ export class SimulatedDisk implements LeafDevice {
       return;
     }
     const effect = this.#faults.effectOn(bio);
-    const pending = { bio, effect, flushSequence: this.#content.lastSequence };
+    const flushSequence = this.#content.lastSequence;
+    const pending: Pending = { bio, effect, flushSequence, timer: null };
     this.#pending.add(pending);
     if (effect?.kind === 'stall') this.#hold(pending);
     else if (this.#latency === null) this.#arrive(pending);
-    else this.#clock.after(this.#latency(this.#prng, bio), () => this.#arrive(pending));
+    else {
+      const delayMs = this.#latency(this.#prng, bio);
+      pending.timer = this.#clock.after(delayMs, () => this.#arrive(pending));
+    }
   }
 
-  /** The disk is done with it, unless the power went meanwhile. */
+  /** The disk is done with it. */
   #arrive(pending: Pending): void {
-    if (!this.#pending.has(pending)) return;
     if (this.#isStalled) this.#hold(pending);
     else this.#complete(pending);
   }

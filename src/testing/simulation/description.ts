@@ -1,0 +1,74 @@
+/** How a target describes itself to the simulation: how to draw a row of it, and what the row's sectors show. */
+
+import type { Prng } from '../../base/prng.ts';
+import type { Cell } from './cell.ts';
+import type { Trouble } from './trouble.ts';
+
+/** A sector of memory under a row, seen through what encrypts it on the way. */
+export interface CellSlot {
+  readonly cell: Cell;
+  readonly lens: string;
+  /** Of whatever can make I/O to it fail. */
+  readonly troubles: readonly Trouble[];
+}
+
+/** `zero` reads zeroes and takes writes; `anything` takes them too and reads as it likes; `error` fails. */
+export type Slot = CellSlot | 'zero' | 'anything' | 'error';
+
+/** A run of a disk or of another volume. */
+export interface Part {
+  readonly ground: string;
+  readonly startSectors: number;
+  readonly lengthSectors: number;
+}
+
+/** A row of a table that is valid for the grounds it was drawn for. Immutable. */
+export interface RowDraft {
+  readonly type: string;
+  readonly lengthSectors: number;
+  readonly params: string;
+  readonly parts: readonly Part[];
+  /** What the row's sectors show, told what the parts' sectors show. */
+  show(parts: readonly (readonly Slot[])[]): readonly Slot[];
+  /** Two rows that show the same, if it can be cut. */
+  cut?(prng: Prng): readonly RowDraft[];
+  /** A message, and the row that it makes of this one. */
+  message?(prng: Prng): { argv: readonly string[]; after: RowDraft };
+  /** What a reload, which forgets messages, makes of it; default: the same. */
+  readonly fresh?: RowDraft;
+}
+
+export interface Drawing {
+  readonly prng: Prng;
+  /** A run that nothing uses yet, or null when there is none so long. */
+  take(lengthSectors: number): Part | null;
+}
+
+export interface TargetDescription {
+  readonly name: string;
+  /** How often it is drawn, compared with the others. */
+  readonly weight: number;
+  /** null: not with what there is. */
+  draw(drawing: Drawing): RowDraft | null;
+}
+
+/** The operand for a part, as tables name disks and volumes alike. */
+export function operandOf({ ground }: Part): string {
+  return ground;
+}
+
+/** Its sectors from `from` on. */
+export function slicePart(part: Part, from: number, lengthSectors: number): Part {
+  return { ...part, startSectors: part.startSectors + from, lengthSectors };
+}
+
+/** All of the parts, or null when one is missing. */
+export function takeAll(drawing: Drawing, count: number, lengthSectors: number): Part[] | null {
+  const parts: Part[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const part = drawing.take(lengthSectors);
+    if (part === null) return null;
+    parts.push(part);
+  }
+  return parts;
+}

@@ -1,0 +1,129 @@
+/**
+ * A mapped device of the simulation: its model, its requests, and those who administer it one after the other.
+ *
+ * Invariants
+ * - `slots` is what the live table shows; it changes at the moment when another table becomes live.
+ * - While something stands on the volume, tables only change to others that show the same.
+ */
+
+import type { MappedDevice } from '../../core/mapped-device.ts';
+import type { Table } from '../../core/table.ts';
+import type { Slot } from './description.ts';
+import type { Ledger } from './ledger.ts';
+import type { Request } from './request.ts';
+import { showSame, type TableDraft } from './table-draft.ts';
+import type { Trouble } from './trouble.ts';
+
+/** What a volume needs of the world around it. */
+export interface Surroundings {
+  readonly ledger: Ledger;
+  /** Nothing that is under way began before it. */
+  horizon(): number;
+  /** False once the power failed under this boot. */
+  isCurrent(): boolean;
+  show(draft: TableDraft): { slots: Slot[]; troubles: Trouble[] };
+}
+
+export class Volume {
+  readonly name: string;
+  readonly device: MappedDevice;
+  readonly requests = new Set<Request>();
+  /** null: no table is live. */
+  live: TableDraft | null = null;
+  /** A table that will show something else, on its way. */
+  next: TableDraft | null = null;
+  slots: readonly Slot[] = [];
+  troubles: readonly Trouble[] = [];
+  isRemoved = false;
+  readonly #world: Surroundings;
+  readonly #drafts = new Map<Table, TableDraft>();
+  #liveTable: Table | null = null;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(name: string, device: MappedDevice, world: Surroundings) {
+    this.name = name;
+    this.device = device;
+    this.#world = world;
+  }
+
+  /** As tables name it. */
+  get operand(): string {
+    return `mapper/${this.name}`;
+  }
+
+  get ledger(): Ledger {
+    return this.#world.ledger;
+  }
+
+  get isCurrent(): boolean {
+    return this.#world.isCurrent();
+  }
+
+  horizon(): number {
+    return this.#world.horizon();
+  }
+
+  /** Something may be put on it. */
+  get isSettled(): boolean {
+    return this.live !== null && this.next === null && !this.isRemoved;
+  }
+
+  get drafts(): TableDraft[] {
+    return [this.live, this.next].filter((draft) => draft !== null);
+  }
+
+  /** Resolves when all that was asked of the volume so far is done. */
+  get idle(): Promise<void> {
+    return this.#queue;
+  }
+
+  /** Runs `action` after those before it. It may fail only while a disk below does. */
+  administer(what: string, action: () => Promise<void>): void {
+    this.#queue = this.#queue.then(async () => {
+      if (!this.isCurrent || this.isRemoved) return;
+      const start = this.ledger.step();
+      try {
+        await action();
+        this.ledger.trace(`${this.name}: ${what}`);
+      } catch (error) {
+        this.#judgeRefusal(what, error, start);
+      }
+    });
+  }
+
+  #judgeRefusal(what: string, error: unknown, start: number): void {
+    const drafts = this.drafts.flatMap((draft) => this.#world.show(draft).troubles);
+    if (!this.isCurrent || drafts.some((trouble) => trouble.since(start))) return;
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.ledger.report('refusal', `${this.name}: ${what}: ${reason}`);
+  }
+
+  /** A table of `draft` was loaded, and may become live. */
+  expect(table: Table, draft: TableDraft): void {
+    this.#drafts.set(table, draft);
+  }
+
+  /** Something about the device changed: perhaps its live table. */
+  look(): void {
+    const { live } = this.device;
+    if (live === this.#liveTable) return;
+    this.#liveTable = live;
+    const draft = live && this.#drafts.get(live);
+    if (draft) this.adopt(draft);
+  }
+
+  /** From now on the volume shows what `draft` does. */
+  adopt(draft: TableDraft): void {
+    this.live = draft;
+    const { slots, troubles } = this.#world.show(draft);
+    this.troubles = troubles;
+    if (showSame(slots, this.slots)) return;
+    this.slots = slots;
+    for (const request of this.requests) request.restart();
+  }
+
+  /** A flush that began at `from` ended well. */
+  flushed(from: number): void {
+    for (const slot of this.slots) if (typeof slot !== 'string') slot.cell.flush(from);
+  }
+}
