@@ -7,6 +7,8 @@ import { dust } from './dust.ts';
 import { error } from './error.ts';
 import { flakey } from './flakey/index.ts';
 import { linear } from './linear.ts';
+import { logWrites } from './log-writes/index.ts';
+import { snapshot, snapshotMerge, snapshotOrigin } from './snapshot/index.ts';
 import { striped } from './striped.ts';
 import { switchTarget } from './switch.ts';
 import { unstriped } from './unstriped.ts';
@@ -20,7 +22,11 @@ export const targets: readonly TargetType[] = [
   unstriped,
   switchTarget,
   crypt,
+  snapshot,
+  snapshotOrigin,
+  snapshotMerge,
   flakey,
   delay,
   dust,
+  logWrites,
 ];
