@@ -35,7 +35,7 @@ export interface PlannedState {
   readonly kind: StateKind;
 }
 
-export function* planStates(options: PlanOptions): Generator<PlannedState> {
+export function* planStates(options: PlanOptions): Generator<PlannedState, void> {
   for (const state of pointStates(options)) yield { state, kind: 'point' };
   for (const state of prefixStates(options)) yield { state, kind: 'prefix' };
   for (const state of subsetStates(options)) yield { state, kind: 'subset' };
