@@ -5,6 +5,7 @@
  * `t`.
  */
 
+import { badFaults, differentFaults, goodFaults } from './fault-tables.ts';
 import { scripts, type TableCase } from './table-scripts.ts';
 
 /** Accepted by both. */
@@ -236,11 +237,11 @@ const different: readonly (readonly [table: string, reason: string])[] = [
 
 const single = (text: string): TableCase => ({ steps: [{ run: 'create', text }] });
 
-export const goodCases: readonly TableCase[] = good.map(single);
-export const badCases: readonly TableCase[] = bad.map(single);
+export const goodCases: readonly TableCase[] = [...good, ...goodFaults].map(single);
+export const badCases: readonly TableCase[] = [...bad, ...badFaults].map(single);
 export const allCases: readonly TableCase[] = [
   ...goodCases,
   ...badCases,
-  ...different.map(([text, differs]) => ({ ...single(text), differs })),
+  ...[...different, ...differentFaults].map(([text, differs]) => ({ ...single(text), differs })),
   ...scripts,
 ];
