@@ -1,6 +1,7 @@
 /** Every target there is: the only list of them. */
 
 import type { TargetType } from '../core/target.ts';
+import { chaos } from './chaos/index.ts';
 import { crypt } from './crypt/index.ts';
 import { delay } from './delay.ts';
 import { dust } from './dust.ts';
@@ -29,4 +30,5 @@ export const targets: readonly TargetType[] = [
   delay,
   dust,
   logWrites,
+  chaos,
 ];
