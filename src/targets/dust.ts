@@ -195,7 +195,7 @@ function unknownMessage(name: string): DmError {
 }
 
 function refusal(reason: string): DmError {
-  return new DmError('EINVAL', `Cannot do what dust was told: ${reason}`);
+  return new DmError('EINVAL', `Cannot carry out the message to dust: ${reason}`);
 }
 
 export const dust: TargetType = {

@@ -1,0 +1,36 @@
+/** Runs the commands that pages of docs/targets show, each page in a folder and a daemon of its own. */
+
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { DaemonWorld, program } from './daemon-rig.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What the commands of each page print. */
+const pages: readonly [page: string, lines: readonly string[]][] = [
+  ['flakey', ['0 2048 flakey ./disk.img 0 2 2 1 drop_writes']],
+  ['delay', ['0 2048 delay 0 0 0']],
+  ['dust', ['60', '0 2048 dust ./disk.img fail_read_on_bad_block verbose']],
+];
+
+function commandsOf(page: string): string {
+  const text = readFileSync(join(root, 'docs/targets', `${page}.md`), 'utf8');
+  return [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, code]) => code!).join('');
+}
+
+describe('docs/targets', () => {
+  test.each(pages)('the commands of %s.md do what they say', async (page, lines) => {
+    await using world = new DaemonWorld();
+    const folders = [dirname(program), dirname(process.execPath), process.env['PATH']];
+    const { stdout } = await promisify(execFile)('bash', ['-ec', commandsOf(page)], {
+      cwd: world.root,
+      env: world.environment({ PATH: folders.join(':') }),
+      timeout: 60_000,
+    });
+    expect(stdout.replaceAll(world.root, '.').trim().split('\n')).toEqual(lines);
+  });
+});
