@@ -1,0 +1,120 @@
+/**
+ * What a row of snapshot and one of snapshot-merge have in common: from the table's load on they are known at their origin, and from the resume on they have a snapshot,
+ * read from the COW device or taken over from the row that had it before.
+ */
+
+import type { BlockDevice } from '../../core/device.ts';
+import type { TargetContext } from '../../core/target.ts';
+import { type Member, mustTakeOver, noMerging, pairingOf, sourceAtResume } from './handover.ts';
+import type { SnapshotLine } from './line.ts';
+import type { Origin } from './origin.ts';
+import { Origins } from './origins.ts';
+import { PersistentStore } from './persistent-store.ts';
+import { Snapshot, type SnapshotOwner } from './snapshot.ts';
+import type { ExceptionStore } from './store.ts';
+import { TransientStore } from './transient-store.ts';
+
+export class SnapshotMember implements Member, SnapshotOwner {
+  readonly origin: BlockDevice;
+  readonly cow: BlockDevice;
+  readonly sizeSectors: number;
+  readonly isMerge: boolean;
+  readonly place: Origin;
+  snapshot: Snapshot | null = null;
+  isActive = false;
+  isSuspended = true;
+  readonly #line: SnapshotLine;
+  readonly #context: TargetContext;
+  readonly #origins: Origins;
+
+  constructor(line: SnapshotLine, context: TargetContext, isMerge: boolean) {
+    this.#line = line;
+    this.#context = context;
+    this.origin = line.origin;
+    this.cow = line.cow;
+    this.sizeSectors = context.start + context.length;
+    this.isMerge = isMerge;
+    this.#origins = context.environment.shared(Origins);
+    this.place = this.#origins.use(this.origin, context.memory);
+  }
+
+  event(): void {
+    this.#context.event();
+  }
+
+  renewCopies(): Promise<void> {
+    return this.#context.renewCopies();
+  }
+
+  /** Of the snapshot, 0 before there is one. */
+  get chunkSectors(): number {
+    return this.snapshot?.chunkSectors ?? 0;
+  }
+
+  async load(): Promise<void> {
+    const waits = mustTakeOver(this.place.members, this.cow, this.isMerge);
+    this.place.members.add(this);
+    if (waits) return;
+    const store = this.#createStore();
+    if (this.isMerge && store.merging === null) throw noMerging();
+    const snapshot = new Snapshot({
+      owner: this,
+      store,
+      copier: this.place.copier,
+      survivesOverflow: this.#line.survivesOverflow,
+      retryOriginBio: this.place.retry,
+    });
+    await snapshot.open();
+    this.snapshot = snapshot;
+  }
+
+  #createStore(): ExceptionStore {
+    const { chunkSectors, isPersistent } = this.#line;
+    const originBlockBytes = this.origin.limits.logicalBlockBytes;
+    const { cow } = this;
+    const options = { cow, chunkSectors, originBlockBytes, memory: this.#context.memory };
+    return isPersistent ? new PersistentStore(options) : new TransientStore(options);
+  }
+
+  /** Before the device resumes: from now on the origin's writes make copies. */
+  async activate(): Promise<void> {
+    const source = sourceAtResume(this.place.members, this);
+    if (source !== null) this.takeOver(source);
+    if (this.isActive || this.snapshot === null) return;
+    const release = await this.place.quiet();
+    this.place.addSnapshot(this.snapshot);
+    this.isActive = true;
+    release();
+  }
+
+  takeOver(source: Member): void {
+    this.snapshot = source.giveAway();
+    this.isActive = true;
+    this.snapshot?.handOver(this);
+  }
+
+  /** From now on it answers as an invalid one. */
+  giveAway(): Snapshot | null {
+    const { snapshot } = this;
+    this.snapshot = null;
+    this.isActive = false;
+    return snapshot;
+  }
+
+  async close(): Promise<void> {
+    const { members } = this.place;
+    const { destination } = pairingOf(members, this.cow);
+    members.delete(this);
+    if (this.isActive && destination !== null) destination.takeOver(this);
+    const { snapshot } = this;
+    if (snapshot !== null) {
+      this.place.removeSnapshot(snapshot);
+      await snapshot.idle();
+    }
+    this.#origins.giveBack(this.origin, this.place);
+  }
+
+  status(): string {
+    return this.snapshot === null ? 'Invalid' : this.snapshot.status();
+  }
+}

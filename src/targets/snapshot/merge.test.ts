@@ -1,0 +1,236 @@
+/** Tables that take over from each other in the order that lvm uses, and merges, over simulated disks. */
+
+import { describe, expect, test } from 'vitest';
+import { Errno } from '../../base/errors.ts';
+import { Op } from '../../core/bio.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
+import { uniformLatency } from '../../devices/simulated-faults.ts';
+import { numberedSectors, numbersOf, SnapshotRig } from '../../testing/snapshot-rig.ts';
+import { readSectors, submitBio } from '../../testing/submit.ts';
+
+const SIZE = 512;
+const SNAPSHOT = `0 ${SIZE} snapshot mapper/real mapper/cow P 8`;
+const MERGE = `0 ${SIZE} snapshot-merge mapper/real mapper/cow P 8`;
+const ORIGIN = `0 ${SIZE} snapshot-origin mapper/real`;
+
+const count = (first: number, length: number) =>
+  Array.from({ length }, (_, index) => first + index);
+const ORIGINAL = count(1000, SIZE);
+
+class Volumes {
+  readonly rig = new SnapshotRig({
+    sizes: { O: SIZE, C: 2048, D: 2048 },
+    latency: uniformLatency(0.1, 3),
+  });
+
+  /** As `lvcreate -s` does it. */
+  async create(): Promise<this> {
+    const { rig } = this;
+    rig.fill('O', 1000);
+    await rig.start('disk', `0 ${SIZE} linear O 0`);
+    await rig.load('real', `0 ${SIZE} linear O 0`);
+    await rig.load('disk', ORIGIN);
+    await rig.start('cow', '0 1024 linear C 0');
+    await rig.load('before', SNAPSHOT);
+    await this.suspend('disk');
+    await this.resume('real', 'before', 'disk');
+    return this;
+  }
+
+  device(name: string): MappedDevice {
+    return this.rig.mapper.get(name);
+  }
+
+  async suspend(...names: string[]): Promise<void> {
+    for (const name of names) await this.rig.run(this.device(name).suspend());
+  }
+
+  async resume(...names: string[]): Promise<void> {
+    for (const name of names) await this.rig.run(this.device(name).resume());
+  }
+
+  write(name: string, sector: number, first: number, sectorCount: number): Promise<number> {
+    const data = numberedSectors(first, sectorCount);
+    return submitBio(this.device(name), { op: Op.write, sector, sectorCount, data });
+  }
+
+  async numbers(name: string): Promise<number[]> {
+    return numbersOf(await this.rig.run(readSectors(this.device(name), 0, SIZE)));
+  }
+
+  /** As `lvconvert --merge` does it. */
+  async merge(): Promise<void> {
+    await this.rig.load('disk', MERGE);
+    await this.rig.load('before', `0 ${SIZE} error`);
+    await this.suspend('disk', 'before', 'real', 'cow');
+    await this.resume('real', 'cow', 'disk', 'before');
+  }
+
+  async merged(): Promise<void> {
+    for (let round = 0; !/^(\d+)\/\d+ \1$/.test(this.rig.status('disk')); round += 1) {
+      if (round > 10_000) throw new Error(`Not merged: ${this.rig.status('disk')}`);
+      await this.rig.clock.advance(5);
+    }
+  }
+}
+
+describe('handover', () => {
+  test('a table that replaces another goes on with its exceptions, under load', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    const writes = count(0, 30).map((index) => volumes.write('disk', index * 16, index, 1));
+    writes.push(volumes.write('before', 8, 1, 8), volumes.write('before', 25, 50, 2));
+    await rig.load('before', SNAPSHOT);
+    await volumes.suspend('before');
+    await volumes.resume('before');
+    expect(new Set(await rig.run(Promise.all(writes)))).toEqual(new Set([0]));
+    const changed = [...ORIGINAL];
+    changed.splice(8, 8, ...count(1, 8));
+    changed.splice(25, 2, 50, 51);
+    expect(await volumes.numbers('before')).toEqual(changed);
+    await rig.run(volumes.write('disk', 0, 9000, 100));
+    expect(await volumes.numbers('before')).toEqual(changed);
+  });
+
+  test('to another device, from one that is suspended and then gone', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.run(volumes.write('disk', 0, 1, 20));
+    await rig.load('heir', SNAPSHOT);
+    const heir = volumes.device('heir');
+    await expect(rig.run(heir.resume())).rejects.toThrow(/handover until source is suspended/);
+    await volumes.suspend('before');
+    await expect(rig.run(volumes.device('before').resume())).rejects.toThrow(
+      /Unable to resume snapshot source until handover completes/,
+    );
+    await rig.run(rig.mapper.remove(volumes.device('before')));
+    await rig.run(volumes.write('disk', 100, 1, 20));
+    await rig.load('heir', SNAPSHOT).catch(() => undefined);
+    await volumes.resume('heir');
+    expect(await volumes.numbers('heir')).toEqual(ORIGINAL);
+  });
+
+  test('one at a time', async () => {
+    const volumes = await new Volumes().create();
+    await volumes.rig.load('heir', SNAPSHOT);
+    await expect(volumes.rig.load('other', SNAPSHOT)).rejects.toThrow(/cow pairing/);
+    await volumes.rig.run(volumes.device('heir').clear());
+    await volumes.rig.load('other', SNAPSHOT);
+  });
+
+  test('the COW device may grow meanwhile', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.run(volumes.write('disk', 0, 1, 8));
+    await rig.load('cow', '0 2048 linear C 0');
+    await rig.load('before', SNAPSHOT);
+    await volumes.suspend('disk', 'before', 'real', 'cow');
+    await volumes.resume('real', 'cow', 'before', 'disk');
+    expect(rig.status('before')).toBe('24/2048 16');
+  });
+
+  test('a snapshot goes as lvremove lets it go, with copies under way', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    const writes = count(0, 20).map((index) => volumes.write('disk', index * 24, index, 3));
+    await rig.load('before', '0 1024 linear C 0');
+    await volumes.suspend('disk', 'before', 'real', 'cow');
+    await volumes.resume('cow', 'real', 'before', 'disk');
+    expect(new Set(await rig.run(Promise.all(writes)))).toEqual(new Set([0]));
+    const copies = rig.disk('C').counts.write;
+    expect(await rig.run(volumes.write('disk', 480, 1, 8))).toBe(0);
+    expect(rig.disk('C').counts.write).toBe(copies);
+  });
+});
+
+describe('merge', () => {
+  test('shows the snapshot at once and ends with it on the origin', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.run(volumes.write('disk', 16, 1, 100));
+    await rig.run(volumes.write('before', 200, 5000, 100));
+    const wanted = await volumes.numbers('before');
+    await volumes.merge();
+    expect(await volumes.numbers('disk')).toEqual(wanted);
+    await volumes.merged();
+    expect(rig.status('disk')).toBe('16/1024 16');
+    expect(numbersOf(rig.disk('O').peek(0, SIZE))).toEqual(wanted);
+    await rig.load('disk', `0 ${SIZE} linear O 0`);
+    await volumes.suspend('disk');
+    await volumes.resume('disk');
+    expect(await volumes.numbers('disk')).toEqual(wanted);
+  });
+
+  test('takes writes all the while, and another snapshot sees none of it', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.run(volumes.write('disk', 0, 1, 300));
+    await rig.start('other', `0 ${SIZE} snapshot mapper/real D P 16`);
+    const [wanted, others] = [await volumes.numbers('before'), await volumes.numbers('other')];
+    await volumes.merge();
+    for (let round = 0; round < 40; round += 1) {
+      const sector = (round * 37) % (SIZE - 20);
+      wanted.splice(sector, 7, ...count(7000 + round * 10, 7));
+      expect(await rig.run(volumes.write('disk', sector, 7000 + round * 10, 7))).toBe(0);
+      expect(await volumes.numbers('disk')).toEqual(wanted);
+    }
+    await volumes.merged();
+    expect(numbersOf(rig.disk('O').peek(0, SIZE))).toEqual(wanted);
+    expect(await volumes.numbers('other')).toEqual(others);
+  });
+
+  test('rests while the device is suspended and goes on afterwards', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    for (let chunk = 0; chunk < 60; chunk += 2)
+      await rig.run(volumes.write('before', chunk * 8, chunk, 8));
+    await volumes.merge();
+    await rig.clock.advance(30);
+    await volumes.suspend('disk');
+    const status = rig.status('disk');
+    expect(status).not.toBe('16/1024 16');
+    await rig.clock.advance(1000);
+    expect(rig.status('disk')).toBe(status);
+    await volumes.resume('disk');
+    await volumes.merged();
+  });
+
+  test.each([
+    ['a read of the COW device', 'C', Op.read],
+    ['a write to the origin', 'O', Op.write],
+    ['the flush of the origin', 'O', Op.flush],
+  ] as const)('fails with %s, and what is not merged is shown as it was', async (_, disk, op) => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.run(volumes.write('before', 100, 5000, 100));
+    const wanted = await volumes.numbers('before');
+    const repair = rig.disk(disk).addFault({ effect: { kind: 'error', errno: Errno.EIO }, op });
+    await volumes.merge();
+    await rig.clock.advance(1000);
+    repair();
+    expect(rig.status('disk')).toBe('Merge failed');
+    expect(await volumes.numbers('disk')).toEqual(wanted);
+    expect(await rig.run(volumes.write('disk', 104, 1, 1))).toBe(0);
+    wanted[104] = 1;
+    expect(await volumes.numbers('disk')).toEqual(wanted);
+  });
+
+  test('without a live snapshot reads the COW device itself', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.run(volumes.write('before', 100, 5000, 100));
+    const wanted = await volumes.numbers('before');
+    await rig.run(rig.mapper.remove(volumes.device('before')));
+    await rig.start('disk', MERGE);
+    await volumes.merged();
+    expect(await volumes.numbers('disk')).toEqual(wanted);
+  });
+
+  test('refuses a store that cannot', async () => {
+    const volumes = await new Volumes().create();
+    const line = `0 ${SIZE} snapshot-merge mapper/real D N 8`;
+    await expect(volumes.rig.load('disk', line)).rejects.toThrow(
+      /Snapshot exception store does not support snapshot-merge/,
+    );
+  });
+});

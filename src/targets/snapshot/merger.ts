@@ -1,0 +1,212 @@
+/**
+ * Brings a snapshot back to its origin, in the background: from the last exception backwards, one run of consecutive chunks after the other.
+ *
+ * For each run: the other snapshots get their copies; writes to it wait, and those under way end; it is copied to the origin, which is flushed; only then its exceptions go,
+ * from the store and from the table; what waited goes to the origin. A crash in between leaves exceptions that are merged again, to the same effect.
+ */
+
+import type { Clock } from '../../base/clock.ts';
+import { sleep } from '../../base/clock.ts';
+import { Errno } from '../../base/errors.ts';
+import { sectorsToBytes } from '../../base/units.ts';
+import { Bio, Op } from '../../core/bio.ts';
+import type { BlockDevice } from '../../core/device.ts';
+import { ChunkUsers } from './chunk-users.ts';
+import type { Origin } from './origin.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { MergeRun, StoreMerging } from './store.ts';
+
+/** How much may be merged at once: as long as that takes, writes to it wait. */
+const RUN_BYTES = 4 * 1024 * 1024;
+/** After a run during which somebody else used the device, it rests as long as the run took, and no longer than this. */
+const MAX_REST_MS = 100;
+
+export interface MergeDevices {
+  readonly origin: BlockDevice;
+  readonly cow: BlockDevice;
+}
+
+export class Merger {
+  readonly #snapshot: Snapshot;
+  readonly #place: Origin;
+  readonly #devices: MergeDevices;
+  readonly #clock: Clock;
+  /** Writes under way to the COW device, by its chunks. */
+  readonly #writers = new ChunkUsers();
+  /** What is being merged; writes to it wait in `#held`. */
+  #run: MergeRun | null = null;
+  #held: Bio[] = [];
+  #mustStop = false;
+  #running: Promise<void> | null = null;
+  #wasUsed = false;
+
+  constructor(snapshot: Snapshot, place: Origin, devices: MergeDevices, clock: Clock) {
+    this.#snapshot = snapshot;
+    this.#place = place;
+    this.#devices = devices;
+    this.#clock = clock;
+  }
+
+  start(): void {
+    this.#mustStop = false;
+    this.#running ??= this.#mergeAll().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  /** No further run begins. */
+  requestStop(): void {
+    this.#mustStop = true;
+  }
+
+  /** Resolves when the run that was under way is over. */
+  async stopped(): Promise<void> {
+    await this.#running;
+  }
+
+  /** Somebody uses the device. */
+  noteUse(): void {
+    this.#wasUsed = true;
+  }
+
+  /** Takes a write to a chunk that is being merged. false: it is another. */
+  hold(bio: Bio, chunk: number): boolean {
+    const run = this.#run;
+    if (run === null || chunk < run.oldChunk || chunk >= run.oldChunk + run.chunkCount)
+      return false;
+    this.#held.push(bio);
+    return true;
+  }
+
+  /** A write to the COW device: at its sector there. */
+  beginWrite(cowSector: number): void {
+    this.#writers.begin(this.#snapshot.chunkOf(cowSector));
+  }
+
+  endWrite(cowSector: number): void {
+    this.#writers.end(this.#snapshot.chunkOf(cowSector));
+  }
+
+  async #mergeAll(): Promise<void> {
+    const { merging } = this.#snapshot.store;
+    if (merging === null) return;
+    await this.#snapshot.idle();
+    while (!this.#mustStop && this.#snapshot.isValid && !this.#snapshot.mergeFailed) {
+      const startMs = this.#clock.nowMs();
+      this.#wasUsed = false;
+      const isMore = await this.#mergeNext(merging).catch(() => this.#fail());
+      if (!isMore) return;
+      await this.#rest(this.#clock.nowMs() - startMs);
+    }
+  }
+
+  #fail(): false {
+    this.#snapshot.mergeFailed = true;
+    return false;
+  }
+
+  async #rest(tookMs: number): Promise<void> {
+    if (this.#wasUsed && tookMs > 0) await sleep(this.#clock, Math.min(tookMs, MAX_REST_MS));
+  }
+
+  /** false: nothing is left. */
+  async #mergeNext(merging: StoreMerging): Promise<boolean> {
+    const all = await merging.prepareMerge();
+    if (all === null) return false;
+    const run = endOf(all, this.#chunkLimit);
+    await this.#place.beginMerging();
+    try {
+      await this.#mergeRun(run, merging);
+    } finally {
+      this.#place.endWrite();
+    }
+    return true;
+  }
+
+  get #chunkLimit(): number {
+    return Math.max(1, Math.floor(RUN_BYTES / sectorsToBytes(this.#snapshot.chunkSectors)));
+  }
+
+  async #mergeRun(run: MergeRun, merging: StoreMerging): Promise<void> {
+    const { chunkSectors } = this.#snapshot;
+    const sector = run.oldChunk * chunkSectors;
+    const whole = run.chunkCount * chunkSectors;
+    const sectorCount = Math.min(whole, this.#devices.origin.sizeSectors - sector);
+    await this.#place.protectRange(sector, sectorCount, this.#snapshot);
+    this.#run = run;
+    let isMerged = false;
+    try {
+      await this.#writers.noneIn(run.newChunk, run.chunkCount);
+      await this.#copy(run, sectorCount);
+      await this.#flushOrigin();
+      await merging.commitMerge(run.chunkCount);
+      this.#forget(run);
+      isMerged = true;
+    } finally {
+      this.#run = null;
+      this.#release(isMerged);
+    }
+  }
+
+  #copy(run: MergeRun, sectorCount: number): Promise<void> {
+    const { origin, cow } = this.#devices;
+    const { chunkSectors } = this.#snapshot;
+    const request = {
+      source: cow,
+      sourceSector: run.newChunk * chunkSectors,
+      target: origin,
+      targetSector: run.oldChunk * chunkSectors,
+      sectorCount,
+      inBackground: true,
+    };
+    return new Promise((resolve, reject) => {
+      this.#place.copier.copy(request, (outcome) => {
+        if (outcome === 'done') resolve();
+        else reject(new Error(outcome));
+      });
+    });
+  }
+
+  #flushOrigin(): Promise<void> {
+    const bio = new Bio();
+    bio.op = Op.flush;
+    bio.device = this.#devices.origin;
+    return new Promise((resolve, reject) => {
+      bio.onEnd = ({ error }) => {
+        if (error === 0) resolve();
+        else reject(new Error('flush failed'));
+      };
+      bio.device!.submit(bio);
+    });
+  }
+
+  /** From the last to the first, as the store did. */
+  #forget({ oldChunk, chunkCount }: MergeRun): void {
+    for (let chunk = oldChunk + chunkCount - 1; chunk >= oldChunk; chunk -= 1) {
+      this.#snapshot.table.remove(chunk);
+    }
+  }
+
+  /** What waited goes to the origin, or fails with the merge. */
+  #release(isMerged: boolean): void {
+    const { origin } = this.#devices;
+    for (const bio of this.#held.splice(0)) {
+      if (!isMerged) {
+        bio.end(Errno.EIO);
+        continue;
+      }
+      bio.device = origin;
+      if (this.#place.beginWrite(bio)) origin.submit(bio);
+    }
+  }
+}
+
+/** The last chunks of a run. */
+function endOf(run: MergeRun, limit: number): MergeRun {
+  const skipped = Math.max(0, run.chunkCount - limit);
+  return {
+    oldChunk: run.oldChunk + skipped,
+    newChunk: run.newChunk + skipped,
+    chunkCount: run.chunkCount - skipped,
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * A device that snapshots were taken of: who they are, and what a write to it has to wait for.
+ *
+ * Invariants
+ * - A write goes on when no snapshot needs a copy of any of its chunks any more; it waits for one copy at a time and is then looked at anew.
+ * - While somebody keeps it quiet, no write is under way and none begins.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Bio } from '../../core/bio.ts';
+import type { TargetMemory } from '../../core/target-memory.ts';
+import { Copier } from './copier.ts';
+import type { Member } from './handover.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** As the kernel's, which has no snapshot to look at: the largest power of two of an `unsigned int`. */
+const UNSPLIT_SECTORS = 2 ** 31;
+/** Copies that one write begins before it waits for the first of them: one that zeroes the whole device needs them all. */
+const COPIES_AHEAD = 256;
+
+export class Origin {
+  readonly copier: Copier;
+  /** Rows of tables that use it, live or not. */
+  userCount = 0;
+  /** Of all loaded tables. */
+  readonly members = new Set<Member>();
+  /** Those that are kept, largest chunks first. */
+  #snapshots: readonly Snapshot[] = [];
+  #splitSectors = UNSPLIT_SECTORS;
+  #writeCount = 0;
+  /** Writes that came while it is kept quiet. */
+  #held: Bio[] = [];
+  #keeperCount = 0;
+  readonly #whenQuiet: (() => void)[] = [];
+  readonly #whenFree: (() => void)[] = [];
+
+  constructor(memory: TargetMemory) {
+    this.copier = new Copier(memory);
+  }
+
+  /** Writes are cut so that each lies in one chunk of every snapshot. */
+  get splitSectors(): number {
+    return this.#splitSectors;
+  }
+
+  addSnapshot(snapshot: Snapshot): void {
+    assert(!this.#snapshots.includes(snapshot), 'a snapshot is added once');
+    const snapshots = [...this.#snapshots, snapshot];
+    this.#setSnapshots(snapshots.sort((a, b) => b.chunkSectors - a.chunkSectors));
+  }
+
+  /** What was begun for it goes on; see `Snapshot.idle`. */
+  removeSnapshot(snapshot: Snapshot): void {
+    this.#setSnapshots(this.#snapshots.filter((each) => each !== snapshot));
+  }
+
+  #setSnapshots(snapshots: readonly Snapshot[]): void {
+    this.#snapshots = snapshots;
+    this.#splitSectors = snapshots.at(-1)?.chunkSectors ?? UNSPLIT_SECTORS;
+  }
+
+  /** Takes a write whose device is the origin. true: it may go there now; else it is submitted later. `endWrite` follows in any case. */
+  beginWrite(bio: Bio): boolean {
+    if (this.#keeperCount > 0) {
+      this.#held.push(bio);
+      return false;
+    }
+    this.#writeCount += 1;
+    return this.#admit(bio);
+  }
+
+  /** As `beginWrite`, for a merge: resolves when it may write. */
+  async beginMerging(): Promise<void> {
+    while (this.#keeperCount > 0)
+      await new Promise<void>((resolve) => this.#whenFree.push(resolve));
+    this.#writeCount += 1;
+  }
+
+  /** A write that began has ended. */
+  endWrite(): void {
+    this.#writeCount -= 1;
+    assert(this.#writeCount >= 0, 'no write ends that did not begin');
+    if (this.#writeCount > 0 || this.#whenQuiet.length === 0) return;
+    for (const action of this.#whenQuiet.splice(0)) action();
+  }
+
+  /** After what it waited for. */
+  readonly retry = (bio: Bio): void => {
+    if (this.#admit(bio)) bio.device!.submit(bio);
+  };
+
+  #admit(bio: Bio): boolean {
+    return !this.#protect(bio.sector, bio.sectorCount, null, bio);
+  }
+
+  /** Begins what copies it can, and has `bio` wait for the first. */
+  #protect(sector: number, sectorCount: number, but: Snapshot | null, bio: Bio | null): boolean {
+    let waiting = bio;
+    let copyCount = 0;
+    for (const snapshot of this.#snapshots) {
+      if (snapshot === but) continue;
+      const last = snapshot.chunkOf(sector + sectorCount - 1);
+      for (let chunk = snapshot.chunkOf(sector); chunk <= last; chunk += 1) {
+        if (!snapshot.protect(chunk, waiting)) continue;
+        waiting = null;
+        copyCount += 1;
+        if (copyCount === COPIES_AHEAD) return true;
+      }
+    }
+    return copyCount > 0;
+  }
+
+  /** Resolves when all snapshots but `but` have what is in the range: it is about to be overwritten. */
+  async protectRange(sector: number, sectorCount: number, but: Snapshot): Promise<void> {
+    for (const snapshot of this.#snapshots) {
+      if (snapshot === but) continue;
+      while (this.#protect(sector, sectorCount, but, null)) await snapshot.progress();
+    }
+  }
+
+  /** Resolves when no write is under way; the function that it answers lets those go on that came meanwhile. */
+  async quiet(): Promise<() => void> {
+    this.#keeperCount += 1;
+    if (this.#writeCount > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
+    return () => {
+      this.#keeperCount -= 1;
+      if (this.#keeperCount > 0) return;
+      for (const action of this.#whenFree.splice(0)) action();
+      for (const bio of this.#held.splice(0)) if (this.beginWrite(bio)) bio.device!.submit(bio);
+    };
+  }
+}

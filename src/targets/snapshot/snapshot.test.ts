@@ -1,0 +1,194 @@
+/** snapshot, snapshot-origin and snapshot-merge as a user has them, over simulated disks. */
+
+import { describe, expect, test } from 'vitest';
+import { Errno } from '../../base/errors.ts';
+import { BioFlag, Op } from '../../core/bio.ts';
+import type { MappedDevice } from '../../core/mapped-device.ts';
+import { uniformLatency } from '../../devices/simulated-faults.ts';
+import { numberedSectors, numbersOf, SnapshotRig } from '../../testing/snapshot-rig.ts';
+import { readExtents, readSectors, submitBio } from '../../testing/submit.ts';
+
+const SIZE = 512;
+
+async function createRig(store = 'P 8', sizes = { O: SIZE, C: 1024, D: 1024, E: 1024 }) {
+  const rig = new SnapshotRig({ sizes, latency: uniformLatency(0.1, 3) });
+  rig.fill('O', 1000);
+  await rig.start('real', `0 ${SIZE} linear O 0`);
+  const disk = await rig.start('disk', `0 ${SIZE} snapshot-origin mapper/real`);
+  const before = await rig.start('before', `0 ${SIZE} snapshot mapper/real C ${store}`);
+  return { rig, disk, before };
+}
+
+function write(device: MappedDevice, sector: number, first: number, sectorCount: number) {
+  const data = numberedSectors(first, sectorCount);
+  return submitBio(device, { op: Op.write, sector, sectorCount, data });
+}
+
+async function numbers(rig: SnapshotRig, device: MappedDevice, sector = 0, sectorCount = SIZE) {
+  return numbersOf(await rig.run(readSectors(device, sector, sectorCount)));
+}
+
+const count = (first: number, length: number) =>
+  Array.from({ length }, (_, index) => first + index);
+const ORIGINAL = count(1000, SIZE);
+
+describe('snapshot', () => {
+  test('shows what was there, and the numbers of the kernel', async () => {
+    const { rig, disk, before } = await createRig('P 16');
+    expect(rig.status('before')).toBe('32/1024 32');
+    expect(await rig.run(write(disk, 3, 1, 1))).toBe(0);
+    expect(await rig.run(write(disk, 40, 2, 20))).toBe(0);
+    expect(rig.status('before')).toBe('80/1024 32');
+    expect(await numbers(rig, before)).toEqual(ORIGINAL);
+    const changed = ORIGINAL.with(3, 1);
+    changed.splice(40, 20, ...count(2, 20));
+    expect(await numbers(rig, disk)).toEqual(changed);
+    expect(before.live!.rows[0]!.target.table()).toBe('252:0 C P 16');
+  });
+
+  test('keeps what is written to it, and shows it again from the COW device', async () => {
+    const { rig, disk, before } = await createRig();
+    expect(await rig.run(write(before, 8, 1, 8))).toBe(0);
+    expect(await rig.run(write(before, 21, 50, 5))).toBe(0);
+    const changed = [...ORIGINAL];
+    changed.splice(8, 8, ...count(1, 8));
+    changed.splice(21, 5, ...count(50, 5));
+    expect(await numbers(rig, before)).toEqual(changed);
+    expect(await numbers(rig, disk)).toEqual(ORIGINAL);
+    await rig.run(rig.mapper.remove(before));
+    const again = await rig.start('again', `0 ${SIZE} snapshot mapper/real C P 8`);
+    expect(await numbers(rig, again)).toEqual(changed);
+    expect(rig.status('again')).toBe('40/1024 16');
+  });
+
+  test('that is not persistent has no metadata, and forgets', async () => {
+    const { rig, disk, before } = await createRig('N 8');
+    expect(rig.status('before')).toBe('0/1024 0');
+    await rig.run(write(disk, 0, 1, 8));
+    expect([rig.status('before'), await numbers(rig, before)]).toEqual(['8/1024 0', ORIGINAL]);
+  });
+
+  test('a full COW device makes it invalid, with an event, and the origin goes on', async () => {
+    const sizes = { O: SIZE, C: 32, D: 8, E: 8 };
+    const { rig, disk, before } = await createRig('P 8', sizes);
+    expect(await rig.run(write(disk, 0, 1, 16))).toBe(0);
+    expect(rig.status('before')).toBe('32/32 16');
+    const events = before.eventNumber;
+    expect(await rig.run(write(disk, 16, 1, 1))).toBe(0);
+    expect([rig.status('before'), before.eventNumber]).toEqual(['Invalid', events + 1]);
+    const data = new Uint8Array(512);
+    expect(await rig.run(submitBio(before, { op: Op.read, sectorCount: 1, data }))).toBe(Errno.EIO);
+    expect(await rig.run(write(before, 0, 1, 1))).toBe(Errno.EIO);
+    await rig.run(rig.mapper.remove(before));
+    await rig.start('again', `0 ${SIZE} snapshot mapper/real C P 8`);
+    expect(rig.status('again')).toBe('Invalid');
+  });
+
+  test('with PO, a full COW device refuses writes and nothing else', async () => {
+    const { rig, before } = await createRig('PO 8', { O: SIZE, C: 24, D: 8, E: 8 });
+    expect(await rig.run(write(before, 0, 1, 8))).toBe(0);
+    expect(await rig.run(write(before, 8, 1, 8))).toBe(Errno.EIO);
+    expect(rig.status('before')).toBe('Overflow');
+    expect(await rig.run(write(before, 0, 1, 8))).toBe(Errno.EIO);
+    expect(await numbers(rig, before, 0, 9)).toEqual([...count(1, 8), 1008]);
+  });
+
+  test('several, of different chunks, each get what they need once', async () => {
+    const { rig, disk, before } = await createRig();
+    const coarse = await rig.start('coarse', `0 ${SIZE} snapshot mapper/real D P 64`);
+    await rig.run(write(disk, 60, 1, 10));
+    const fine = await rig.start('fine', `0 ${SIZE} snapshot mapper/real E N 1`);
+    await rig.run(write(disk, 62, 100, 4));
+    const changed = [...ORIGINAL];
+    changed.splice(60, 10, ...count(1, 10));
+    expect(await numbers(rig, before)).toEqual(ORIGINAL);
+    expect(await numbers(rig, coarse)).toEqual(ORIGINAL);
+    expect(await numbers(rig, fine)).toEqual(changed);
+    expect(['before', 'coarse', 'fine'].map((name) => rig.status(name))).toEqual([
+      '32/1024 16',
+      '256/1024 128',
+      '4/1024 0',
+    ]);
+  });
+
+  test('a flush goes to the COW device alone', async () => {
+    const { rig, before } = await createRig();
+    const [origin, cow] = [rig.disk('O').counts.flush, rig.disk('C').counts.flush];
+    expect(await rig.run(submitBio(before, { op: Op.flush }))).toBe(0);
+    expect([rig.disk('O').counts.flush, rig.disk('C').counts.flush]).toEqual([origin, cow + 1]);
+  });
+
+  test('other threads may read past it until something changes', async () => {
+    const { rig, disk, before } = await createRig();
+    const { target } = before.live!.rows[0]!;
+    expect(target.passThrough!()).toMatchObject({ sectors: 0, ops: 'reads' });
+    await rig.run(write(disk, 0, 1, 1));
+    expect(target.passThrough!()).toBeNull();
+  });
+
+  test('a row that begins anywhere shows the same sectors of the origin', async () => {
+    const { rig } = await createRig();
+    const table = `0 5 zero\n5 100 snapshot mapper/real D P 16`;
+    const odd = await rig.start('odd', table);
+    expect(await rig.run(write(odd, 7, 1, 40))).toBe(0);
+    const wanted = [0, 0, 0, 0, 0, 1005, 1006, ...count(1, 40), ...count(1047, 58)];
+    const got = await numbers(rig, odd, 0, 105);
+    expect(got).toEqual(wanted);
+  });
+
+  test('answers where data are from the device that has them', async () => {
+    const { rig, disk, before } = await createRig();
+    expect(await rig.run(readExtents(before, 0, SIZE))).toHaveLength(1);
+    await rig.run(submitBio(disk, { op: Op.writeZeroes, sector: 8, sectorCount: 8 }));
+    const extents = await rig.run(readExtents(before, 0, 24));
+    expect(extents).toEqual([{ offsetSectors: 0, lengthSectors: 24, flags: 0 }]);
+  });
+
+  test('what must be fast is not written slowly', async () => {
+    const { rig, disk, before } = await createRig();
+    for (const device of [disk, before]) {
+      const flags = BioFlag.fastZero;
+      const request = { op: Op.writeZeroes, sectorCount: 8, flags };
+      expect(await rig.run(submitBio(device, request))).toBe(Errno.ENOTSUP);
+    }
+    expect(rig.status('before')).toBe('16/1024 16');
+  });
+});
+
+describe('discard', () => {
+  const discard = (sector: number, sectorCount: number) => ({
+    op: Op.discard,
+    sector,
+    sectorCount,
+  });
+
+  test('is refused without the feature, and by the origin', async () => {
+    const { rig, disk, before } = await createRig();
+    expect(await rig.run(submitBio(before, discard(0, 8)))).toBe(Errno.ENOTSUP);
+    expect(await rig.run(submitBio(disk, discard(0, 8)))).toBe(Errno.ENOTSUP);
+    expect([before, disk].map((device) => device.limits.discardGranularityBytes)).toEqual([0, 0]);
+  });
+
+  test('zeroes whole chunks that have an exception', async () => {
+    const { rig, before } = await createRig('P 8 1 discard_zeroes_cow');
+    expect(before.limits.discardGranularityBytes).toBe(4096);
+    await rig.run(write(before, 8, 1, 16));
+    expect(await rig.run(submitBio(before, discard(4, 16)))).toBe(0);
+    expect(await numbers(rig, before, 0, 25)).toEqual([
+      ...count(1000, 8),
+      ...count(0, 8).map(() => 0),
+      ...count(9, 8),
+      1024,
+    ]);
+    expect(rig.status('before')).toBe('32/1024 16');
+    expect(rig.disk('O').counts.discard).toBe(0);
+  });
+
+  test('goes to the origin too where that is asked for', async () => {
+    const { rig, before } = await createRig('P 8 2 discard_zeroes_cow discard_passdown_origin');
+    await rig.run(write(before, 8, 1, 8));
+    expect(await rig.run(submitBio(before, discard(0, 16)))).toBe(0);
+    expect(rig.disk('O').counts.discard).toBe(2);
+    expect(await numbers(rig, before, 0, 17)).toEqual([...count(0, 16).map(() => 0), 1016]);
+  });
+});
