@@ -1,66 +1,78 @@
 /**
  * The completed exceptions of a snapshot: which chunk of the COW device stands for a chunk of the origin. Typed arrays: no object for each, about 20 bytes.
  *
- * As in the kernel, consecutive chunks that lie consecutively on the COW device too are one *run*, and a run does not leave its *group* of chunks, so that the
- * chunk's group says where to look for it. Groups hash into buckets, each a chain of runs. Where the kernel has a table of fixed
- * size, this one grows by linear hashing (Litwin): with each new run at most one bucket is split, so that no insertion has to wait for a whole table
- * to be made anew, and memory is taken in pieces, which never move.
+ * As in the kernel, consecutive chunks that lie consecutively on the COW device too are one *run*, and a run does not leave its *group* of chunks, so
+ * that the chunk's group says where to look for it. Runs lie in slots of open-addressed *pages*, of one size; the group's hash names the page, and the slot where to begin.
+ * A page that is nearly full is shared out to two (extendible hashing), so that no insertion ever waits for more than one page, where a table that
+ * doubles would make all wait while it is made anew.
  *
  * Invariants
  * - At most one run contains a chunk.
- * - Bucket b of a group: the hash's low bits, one bit more where that bucket is there already.
- * - There are as many buckets as there ever were runs, give or take the first piece.
+ * - From the slot that a group's hash names to each run of that group no slot is empty.
+ * - The directory's entry i has all groups whose hash ends in the bits of i; a page with fewer bits stands in several entries.
  */
 
 import { assert } from '../../base/assert.ts';
 import type { ExceptionSink } from './store.ts';
 
 /**
- * The kernel has 256. Smaller groups cost memory where everything is consecutive (a byte or two a chunk instead of a fraction of one), and spare long
- * chains where nothing is: with random writes all chunks of a group end up in the chain of one bucket.
+ * The kernel has 256. Smaller groups cost memory where everything is consecutive (a few bytes a chunk instead of a fraction of one), and spare long
+ * searches where nothing is: with random writes all chunks of a group are runs that begin to be looked for at one slot.
  */
-const GROUP_BITS = 4;
+const GROUP_BITS = 3;
 const GROUP_CHUNKS = 1 << GROUP_BITS;
 
 /**
- * A run lies in four words, so that looking at one costs one line of the processor's cache: the low 32 bits of its first chunk on the
- * origin and on the COW device, both chunks' high bits with the count of chunks that follow, and the next run.
+ * A run lies in three words: the low 32 bits of its first chunk on the origin and on the COW device, and both chunks' high bits with the count of chunks,
+ * which is 0 in an empty slot.
  */
-const RUN_WORDS = 4;
-const FIRST_OLD = 0;
-const FIRST_NEW = 1;
+const RUN_WORDS = 3;
+const OLD = 0;
+const NEW = 1;
 const HIGHS = 2;
-/** The next run of the bucket, or of the free ones; 0: none. */
-const NEXT = 3;
-
-/** In HIGHS: 14 bits of `old`, 14 of `new`, 4 of the count, from the top. */
+/** In HIGHS, from the top: 14 bits of `old`, 14 of `new`, 4 of the count. */
 const HIGH_MASK = 0x3fff;
 const OLD_SHIFT = 18;
 const NEW_SHIFT = 4;
-const MORE_MASK = GROUP_CHUNKS - 1;
+const COUNT_MASK = 0xf;
 const LOW = 2 ** 32;
 /** A chunk has at least one sector, and a disk fewer than 2^44. */
 const MAX_CHUNK = 2 ** 46 - 1;
 
-const PIECE_BITS = 15;
-const PIECE_RUNS = 1 << PIECE_BITS;
-const PIECE_MASK = PIECE_RUNS - 1;
-const FIRST_BUCKETS = 1024;
-/** What the links and the hash can tell apart. */
-const MAX_RUNS = 2 ** 31 - 1;
+/** 48 KiB: what an insertion may have to share out. */
+const PAGE_SLOTS = 4096;
+/** In fuller ones searches are long. */
+const MAX_LOAD = 0.75;
+/** Bits of the hash that name a page; the others name the slot. */
+const MAX_PAGE_BITS = 20;
+
+/** A table begins with one of these. */
+const FIRST_SLOTS = 64;
+
+class Page {
+  words = new Uint32Array(RUN_WORDS * FIRST_SLOTS);
+  slotMask = FIRST_SLOTS - 1;
+  runCount = 0;
+  /** How many bits of the hash its groups have in common. */
+  readonly bits: number;
+
+  constructor(bits: number) {
+    this.bits = bits;
+  }
+}
 
 export class ExceptionTable implements ExceptionSink {
-  /** Runs are numbered from 1. */
-  readonly #runs: Uint32Array[] = [];
-  /** The first run of each; 0: it is empty. */
-  readonly #buckets: Uint32Array[] = [new Uint32Array(PIECE_RUNS)];
-  #bucketCount = FIRST_BUCKETS;
-  /** All bits of a bucket's number before the current doubling began. */
-  #lowMask = FIRST_BUCKETS - 1;
-  #usedRuns = 0;
-  #firstFree = 0;
-  #runCount = 0;
+  readonly #seed: number;
+  #directory: Page[] = [new Page(0)];
+  #directoryMask = 0;
   #count = 0;
+  #runCount = 0;
+  #slotCount = FIRST_SLOTS;
+
+  /** `seed`: so that nobody can make a device whose chunks all hash alike. */
+  constructor(seed = 0) {
+    this.#seed = seed;
+  }
 
   /** Exceptions, one for each chunk. */
   get count(): number {
@@ -72,184 +84,159 @@ export class ExceptionTable implements ExceptionSink {
   }
 
   get memoryBytes(): number {
-    return 4 * PIECE_RUNS * (this.#runs.length * RUN_WORDS + this.#buckets.length);
+    return 4 * RUN_WORDS * this.#slotCount + 8 * this.#directory.length;
   }
 
   /** The chunk of the COW device; -1: there is no exception. */
   find(oldChunk: number): number {
-    const run = this.#runOf(oldChunk, this.#bucketOf(oldChunk));
-    if (run === 0) return -1;
-    const words = this.#runs[run >>> PIECE_BITS]!;
-    const at = RUN_WORDS * (run & PIECE_MASK);
-    return newOf(words, at) + placeOf(oldChunk) - placeOf(words[at + FIRST_OLD]!);
+    if (this.#count === 0) return -1;
+    const hash = this.#hashOf(oldChunk);
+    const { words, slotMask } = this.#directory[hash & this.#directoryMask]!;
+    const at = findRun(words, slotMask, hash, oldChunk);
+    return at < 0 ? -1 : newOf(words, at) + placeOf(oldChunk) - placeOf(words[at + OLD]!);
   }
 
   /** Where the chunk has an exception already that one stays, as in the kernel; false then. */
   insert(oldChunk: number, newChunk: number): boolean {
     assert(isChunk(oldChunk) && isChunk(newChunk), 'an exception has chunks below 2^46');
-    const bucket = this.#bucketOf(oldChunk);
+    const hash = this.#hashOf(oldChunk);
+    const { words, slotMask } = this.#directory[hash & this.#directoryMask]!;
     const low = oldChunk >>> 0;
     const high = (oldChunk / LOW) >>> 0;
-    let joined = 0;
-    let run = this.#firstRun(bucket);
-    while (run !== 0) {
-      const words = this.#runs[run >>> PIECE_BITS]!;
-      const at = RUN_WORDS * (run & PIECE_MASK);
-      const offset = low - words[at + FIRST_OLD]!;
-      const more = words[at + HIGHS]! & MORE_MASK;
-      if (offset >= -1 && offset <= more + 1 && isInGroup(words, at, low, high)) {
-        if (offset >= 0 && offset <= more) return false;
-        if (newOf(words, at) + offset === newChunk) joined = run;
+    let neighbour = -1;
+    let slot = firstSlot(hash, slotMask);
+    let at = RUN_WORDS * slot;
+    while (words[at + HIGHS] !== 0) {
+      const offset = low - words[at + OLD]!;
+      const count = words[at + HIGHS]! & COUNT_MASK;
+      if (offset >= -1 && offset <= count && isOfGroup(words, at, low, high)) {
+        if (offset >= 0 && offset < count) return false;
+        if (newOf(words, at) + offset === newChunk) neighbour = at;
       }
-      run = words[at + NEXT]!;
+      slot = (slot + 1) & slotMask;
+      at = RUN_WORDS * slot;
     }
     this.#count += 1;
-    if (joined !== 0) this.#extend(joined, oldChunk, newChunk);
-    else this.#addRun(bucket, oldChunk, newChunk, 0);
-    if (this.#runCount > this.#bucketCount) this.#splitBucket();
+    if (neighbour < 0) this.#addRun(hash, oldChunk, newChunk, 1);
+    else extendRun(words, neighbour, oldChunk, newChunk);
     return true;
   }
 
   /** false: there was none. */
   remove(oldChunk: number): boolean {
-    const bucket = this.#bucketOf(oldChunk);
-    const run = this.#runOf(oldChunk, bucket);
-    if (run === 0) return false;
+    const hash = this.#hashOf(oldChunk);
+    const page = this.#directory[hash & this.#directoryMask]!;
+    const { words } = page;
+    const at = findRun(words, page.slotMask, hash, oldChunk);
+    if (at < 0) return false;
     this.#count -= 1;
-    const words = this.#runs[run >>> PIECE_BITS]!;
-    const at = RUN_WORDS * (run & PIECE_MASK);
-    const more = words[at + HIGHS]! & MORE_MASK;
+    const count = words[at + HIGHS]! & COUNT_MASK;
     const firstNew = newOf(words, at);
-    const before = placeOf(oldChunk) - placeOf(words[at + FIRST_OLD]!);
-    const after = more - before;
-    if (more === 0) {
-      this.#removeRun(bucket, run);
+    const before = placeOf(oldChunk) - placeOf(words[at + OLD]!);
+    const after = count - before - 1;
+    if (count === 1) {
+      this.#runCount -= 1;
+      page.runCount -= 1;
+      this.#emptySlot(page, at / RUN_WORDS);
     } else if (before === 0) {
-      setRun(words, at, oldChunk + 1, firstNew + 1, more - 1);
+      setRun(words, at, oldChunk + 1, firstNew + 1, after);
     } else {
-      setRun(words, at, oldChunk - before, firstNew, before - 1);
-      if (after > 0) this.#addRun(bucket, oldChunk + 1, firstNew + before + 1, after - 1);
+      setRun(words, at, oldChunk - before, firstNew, before);
+      if (after > 0) this.#addRun(hash, oldChunk + 1, firstNew + before + 1, after);
     }
     return true;
   }
 
   /** In no order. The table must not be changed meanwhile. */
   forEachRun(visit: (oldChunk: number, newChunk: number, chunkCount: number) => void): void {
-    for (let bucket = 0; bucket < this.#bucketCount; bucket += 1) {
-      let run = this.#firstRun(bucket);
-      while (run !== 0) {
-        const words = this.#runs[run >>> PIECE_BITS]!;
-        const at = RUN_WORDS * (run & PIECE_MASK);
-        visit(oldOf(words, at), newOf(words, at), (words[at + HIGHS]! & MORE_MASK) + 1);
-        run = words[at + NEXT]!;
+    this.#directory.forEach(({ words, bits }, index) => {
+      // Where it stands in several entries, the first is enough.
+      if (index >= 2 ** bits) return;
+      for (let at = 0; at < words.length; at += RUN_WORDS) {
+        const count = words[at + HIGHS]! & COUNT_MASK;
+        if (count > 0) visit(oldOf(words, at), newOf(words, at), count);
       }
+    });
+  }
+
+  /** 32 bits, all of which depend on all of the group's. */
+  #hashOf(oldChunk: number): number {
+    let hash = (oldChunk >>> GROUP_BITS) ^ Math.imul(oldChunk / LOW, 0x9e3779b9) ^ this.#seed;
+    hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
+    return hash ^ (hash >>> 15);
+  }
+
+  #addRun(hash: number, oldChunk: number, newChunk: number, count: number): void {
+    let page = this.#directory[hash & this.#directoryMask]!;
+    while (page.runCount >= MAX_LOAD * (page.slotMask + 1)) {
+      this.#makeRoom(page, hash);
+      page = this.#directory[hash & this.#directoryMask]!;
     }
-  }
-
-  #bucketOf(oldChunk: number): number {
-    const hash = hashOf(oldChunk);
-    const bucket = hash & (2 * this.#lowMask + 1);
-    return bucket < this.#bucketCount ? bucket : bucket & this.#lowMask;
-  }
-
-  #firstRun(bucket: number): number {
-    return this.#buckets[bucket >>> PIECE_BITS]![bucket & PIECE_MASK]!;
-  }
-
-  /** The run that contains the chunk; 0: none. */
-  #runOf(oldChunk: number, bucket: number): number {
-    const low = oldChunk >>> 0;
-    const high = (oldChunk / LOW) >>> 0;
-    let run = this.#firstRun(bucket);
-    while (run !== 0) {
-      const words = this.#runs[run >>> PIECE_BITS]!;
-      const at = RUN_WORDS * (run & PIECE_MASK);
-      const offset = low - words[at + FIRST_OLD]!;
-      const isNear = offset >= 0 && offset <= (words[at + HIGHS]! & MORE_MASK);
-      if (isNear && isInGroup(words, at, low, high)) return run;
-      run = words[at + NEXT]!;
-    }
-    return 0;
-  }
-
-  /** By a chunk at either end. */
-  #extend(run: number, oldChunk: number, newChunk: number): void {
-    const words = this.#runs[run >>> PIECE_BITS]!;
-    const at = RUN_WORDS * (run & PIECE_MASK);
-    const more = (words[at + HIGHS]! & MORE_MASK) + 1;
-    const first = oldOf(words, at);
-    const isBefore = oldChunk < first;
-    const firstNew = newOf(words, at);
-    setRun(words, at, isBefore ? oldChunk : first, isBefore ? newChunk : firstNew, more);
-  }
-
-  #addRun(bucket: number, oldChunk: number, newChunk: number, more: number): void {
-    const run = this.#takeRun();
-    const words = this.#runs[run >>> PIECE_BITS]!;
-    setRun(words, RUN_WORDS * (run & PIECE_MASK), oldChunk, newChunk, more);
+    const at = emptySlotFrom(page, hash);
+    setRun(page.words, at, oldChunk, newChunk, count);
+    page.runCount += 1;
     this.#runCount += 1;
-    this.#prepend(bucket, run);
   }
 
-  #takeRun(): number {
-    const free = this.#firstFree;
-    if (free !== 0) {
-      this.#firstFree = this.#nextOf(free);
-      return free;
+  /** Twice the slots up to the size of a page, then two pages. */
+  #makeRoom(page: Page, hash: number): void {
+    if (page.slotMask + 1 < PAGE_SLOTS || page.bits === MAX_PAGE_BITS) {
+      const { words } = page;
+      page.words = new Uint32Array(2 * words.length);
+      page.slotMask = 2 * page.slotMask + 1;
+      page.runCount = 0;
+      this.#slotCount += words.length / RUN_WORDS;
+      this.#shareOut(words, page, page, 0);
+      return;
     }
-    assert(this.#usedRuns < MAX_RUNS, 'a table of exceptions has fewer than 2^31 runs');
-    this.#usedRuns += 1;
-    if (this.#usedRuns >>> PIECE_BITS === this.#runs.length) {
-      this.#runs.push(new Uint32Array(RUN_WORDS * PIECE_RUNS));
+    if (page.bits === Math.log2(this.#directory.length)) this.#doubleDirectory();
+    const [zero, one] = [fullPage(page.bits + 1), fullPage(page.bits + 1)];
+    const bit = 2 ** page.bits;
+    const common = hash & (bit - 1);
+    for (let index = common; index < this.#directory.length; index += bit) {
+      this.#directory[index] = (index & bit) === 0 ? zero : one;
     }
-    return this.#usedRuns;
+    this.#slotCount += PAGE_SLOTS;
+    this.#shareOut(page.words, zero, one, bit);
   }
 
-  #removeRun(bucket: number, run: number): void {
-    let before = this.#firstRun(bucket);
-    if (before === run) {
-      this.#buckets[bucket >>> PIECE_BITS]![bucket & PIECE_MASK] = this.#nextOf(run);
-    } else {
-      while (this.#nextOf(before) !== run) before = this.#nextOf(before);
-      this.#setNext(before, this.#nextOf(run));
+  #doubleDirectory(): void {
+    this.#directory = [...this.#directory, ...this.#directory];
+    this.#directoryMask = this.#directory.length - 1;
+  }
+
+  #shareOut(words: Uint32Array, zero: Page, one: Page, bit: number): void {
+    for (let from = 0; from < words.length; from += RUN_WORDS) {
+      if (words[from + HIGHS] === 0) continue;
+      const hash = this.#hashOf(oldOf(words, from));
+      const page = (hash & bit) === 0 ? zero : one;
+      copyRun(words, from, page.words, emptySlotFrom(page, hash));
+      page.runCount += 1;
     }
-    this.#setNext(run, this.#firstFree);
-    this.#firstFree = run;
-    this.#runCount -= 1;
   }
 
-  #nextOf(run: number): number {
-    return this.#runs[run >>> PIECE_BITS]![RUN_WORDS * (run & PIECE_MASK) + NEXT]!;
-  }
-
-  #setNext(run: number, next: number): void {
-    this.#runs[run >>> PIECE_BITS]![RUN_WORDS * (run & PIECE_MASK) + NEXT] = next;
-  }
-
-  #prepend(bucket: number, run: number): void {
-    const heads = this.#buckets[bucket >>> PIECE_BITS]!;
-    this.#setNext(run, heads[bucket & PIECE_MASK]!);
-    heads[bucket & PIECE_MASK] = run;
-  }
-
-  /** Adds a bucket and shares out the runs of the one that stood for both. */
-  #splitBucket(): void {
-    const added = this.#bucketCount;
-    const bucket = added & this.#lowMask;
-    if (added >>> PIECE_BITS === this.#buckets.length) {
-      this.#buckets.push(new Uint32Array(PIECE_RUNS));
+  /** Moves runs up that were put further on because of what is gone now. */
+  #emptySlot({ words, slotMask }: Page, slot: number): void {
+    let gap = slot;
+    for (let next = (gap + 1) & slotMask; ; next = (next + 1) & slotMask) {
+      const at = RUN_WORDS * next;
+      if (words[at + HIGHS] === 0) break;
+      const first = firstSlot(this.#hashOf(oldOf(words, at)), slotMask);
+      const isBehindGap = ((next - first) & slotMask) >= ((next - gap) & slotMask);
+      if (!isBehindGap) continue;
+      copyRun(words, at, words, RUN_WORDS * gap);
+      gap = next;
     }
-    this.#bucketCount += 1;
-    let run = this.#firstRun(bucket);
-    this.#buckets[bucket >>> PIECE_BITS]![bucket & PIECE_MASK] = 0;
-    while (run !== 0) {
-      const following = this.#nextOf(run);
-      const words = this.#runs[run >>> PIECE_BITS]!;
-      this.#prepend(this.#bucketOf(oldOf(words, RUN_WORDS * (run & PIECE_MASK))), run);
-      run = following;
-    }
-    if (this.#bucketCount === 2 * (this.#lowMask + 1)) this.#lowMask = 2 * this.#lowMask + 1;
+    words.fill(0, RUN_WORDS * gap, RUN_WORDS * (gap + 1));
   }
+}
+
+function fullPage(bits: number): Page {
+  const page = new Page(bits);
+  page.words = new Uint32Array(RUN_WORDS * PAGE_SLOTS);
+  page.slotMask = PAGE_SLOTS - 1;
+  return page;
 }
 
 function isChunk(chunk: number): boolean {
@@ -261,31 +248,69 @@ function placeOf(chunk: number): number {
   return chunk & (GROUP_CHUNKS - 1);
 }
 
-function oldOf(words: Uint32Array, at: number): number {
-  return words[at + FIRST_OLD]! + (words[at + HIGHS]! >>> OLD_SHIFT) * LOW;
+/** By other bits than those that name the page. */
+function firstSlot(hash: number, slotMask: number): number {
+  return (hash >>> MAX_PAGE_BITS) & slotMask;
 }
 
-function newOf(words: Uint32Array, at: number): number {
-  return words[at + FIRST_NEW]! + ((words[at + HIGHS]! >>> NEW_SHIFT) & HIGH_MASK) * LOW;
+/** Where the run begins that contains the chunk; -1: there is none. */
+function findRun(words: Uint32Array, slotMask: number, hash: number, oldChunk: number): number {
+  const low = oldChunk >>> 0;
+  const high = (oldChunk / LOW) >>> 0;
+  let slot = firstSlot(hash, slotMask);
+  for (;;) {
+    const at = RUN_WORDS * slot;
+    const highs = words[at + HIGHS]!;
+    if (highs === 0) return -1;
+    const offset = low - words[at + OLD]!;
+    const isInRun = offset >= 0 && offset < (highs & COUNT_MASK);
+    if (isInRun && highs >>> OLD_SHIFT === high) return at;
+    slot = (slot + 1) & slotMask;
+  }
 }
 
-function setRun(words: Uint32Array, at: number, old: number, fresh: number, more: number): void {
-  const highs = ((old / LOW) << OLD_SHIFT) | ((fresh / LOW) << NEW_SHIFT);
-  words[at + FIRST_OLD] = old >>> 0;
-  words[at + FIRST_NEW] = fresh >>> 0;
-  words[at + HIGHS] = highs | more;
+function emptySlotFrom({ words, slotMask }: Page, hash: number): number {
+  let slot = firstSlot(hash, slotMask);
+  while (words[RUN_WORDS * slot + HIGHS] !== 0) slot = (slot + 1) & slotMask;
+  return RUN_WORDS * slot;
 }
 
 /** Groups do not cross 2^32, so that the low bits tell a place in the group. */
-function isInGroup(words: Uint32Array, at: number, low: number, high: number): boolean {
-  const isSameLow = (words[at + FIRST_OLD]! ^ low) >>> 0 < GROUP_CHUNKS;
+function isOfGroup(words: Uint32Array, at: number, low: number, high: number): boolean {
+  const isSameLow = (words[at + OLD]! ^ low) >>> 0 < GROUP_CHUNKS;
   return isSameLow && words[at + HIGHS]! >>> OLD_SHIFT === high;
 }
 
-/** 31 bits, all of which depend on all of the group's. */
-function hashOf(oldChunk: number): number {
-  let hash = (oldChunk >>> GROUP_BITS) ^ Math.imul(oldChunk / LOW, 0x9e3779b9);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
-  return (hash ^ (hash >>> 15)) & 0x7fffffff;
+function oldOf(words: Uint32Array, at: number): number {
+  return words[at + OLD]! + (words[at + HIGHS]! >>> OLD_SHIFT) * LOW;
+}
+
+function newOf(words: Uint32Array, at: number): number {
+  return words[at + NEW]! + ((words[at + HIGHS]! >>> NEW_SHIFT) & HIGH_MASK) * LOW;
+}
+
+function setRun(
+  words: Uint32Array,
+  at: number,
+  oldChunk: number,
+  newChunk: number,
+  count: number,
+): void {
+  words[at + OLD] = oldChunk >>> 0;
+  words[at + NEW] = newChunk >>> 0;
+  words[at + HIGHS] = ((oldChunk / LOW) << OLD_SHIFT) | ((newChunk / LOW) << NEW_SHIFT) | count;
+}
+
+/** By a chunk at either end. */
+function extendRun(words: Uint32Array, at: number, oldChunk: number, newChunk: number): void {
+  const count = (words[at + HIGHS]! & COUNT_MASK) + 1;
+  const first = oldOf(words, at);
+  if (oldChunk < first) setRun(words, at, oldChunk, newChunk, count);
+  else setRun(words, at, first, newOf(words, at), count);
+}
+
+function copyRun(from: Uint32Array, fromAt: number, to: Uint32Array, toAt: number): void {
+  to[toAt + OLD] = from[fromAt + OLD]!;
+  to[toAt + NEW] = from[fromAt + NEW]!;
+  to[toAt + HIGHS] = from[fromAt + HIGHS]!;
 }
