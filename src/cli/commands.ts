@@ -97,6 +97,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./luks/luks-command.ts')).addLuksCommand,
   },
 
+  replay: { load: async () => (await import('./replay/replay-command.ts')).addReplayCommand },
+
   mount: { load: async () => (await import('./mount-command.ts')).addMountCommand },
   umount: { load: async () => (await import('./mount-command.ts')).addUmountCommand },
 
