@@ -14,6 +14,17 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const pages: readonly [page: string, lines: readonly string[]][] = [
   ['flakey', ['0 2048 flakey ./disk.img 0 2 2 1 drop_writes']],
   ['delay', ['0 2048 delay 0 0 0']],
+  [
+    'chaos',
+    [
+      '0 131072 chaos off 0 0 1 powercut:0/0',
+      '{"power":"on","stalled":false,"waitingRequests":0,"unflushedWrites":0,"unflushedSectors":0,"powerCuts":0,"requests":{"read":0,"write":0,"flush":0,"discard":0,"write-zeroes":0},"rules":[{"number":1,"effect":"bitrot","rule":"bitrot:every=1000,from=65536","met":0,"fired":0},{"number":2,"effect":"bitrot","rule":"bitrot:op=write,p=0.0001","met":0,"fired":0}]}',
+      '1: misdirected:p=0.001,shift=8 0/0',
+      '2: lost:p=0.001 0/0',
+      '3: stale:p=0.01 0/0',
+      '4: torn:p=0.001 0/0',
+    ],
+  ],
   ['dust', ['60', '0 2048 dust ./disk.img fail_read_on_bad_block verbose']],
 ];
 
