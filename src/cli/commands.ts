@@ -105,6 +105,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   exec: { load: async () => (await import('./exec-command.ts')).addExecCommand },
   shell: { load: async () => (await import('./exec-command.ts')).addShellCommand },
 
+  crashtest: {
+    load: async () => (await import('./crashtest/crashtest-command.ts')).addCrashtestCommand,
+  },
+
   completion: {
     wantsAll: true,
     load: async () => (await import('./completion/completion-command.ts')).addCompletionCommand,

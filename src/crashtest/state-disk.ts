@@ -37,7 +37,7 @@ export class StateDisk implements BlockDevice {
     this.operand = operand;
   }
 
-  /** From now on the disk is in that state, whatever was written to it; null: every request fails. */
+  /** From now on the disk is in that state, whatever was written to it; null: there is nothing to read or write. */
   insert(image: StateImage | null): void {
     assert(image === null || image.sizeSectors === this.sizeSectors, 'a state has its disk’s size');
     this.#image = image;
@@ -49,6 +49,7 @@ export class StateDisk implements BlockDevice {
   }
 
   #perform(bio: Bio): number {
+    if (bio.op === Op.flush) return 0;
     const image = this.#image;
     if (image === null) return Errno.EIO;
     const refusal = refusalOf(this, bio);
@@ -73,8 +74,6 @@ export class StateDisk implements BlockDevice {
       case Op.discard:
       case Op.writeZeroes:
         this.#zero(image, bio);
-        return;
-      case Op.flush:
         return;
       case Op.blockStatus:
         this.#describe(image, bio);

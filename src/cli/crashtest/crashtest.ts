@@ -1,0 +1,210 @@
+/** `devmapper crashtest`, put together: where the log comes from, the search, and what is told of it. */
+
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
+import { createPrng, randomSeed } from '../../base/prng.ts';
+import { formatBytes, sectorsToBytes } from '../../base/units.ts';
+import { saveLogFile } from '../../crashtest/log-file.ts';
+import {
+  type CrashReport,
+  failureLines,
+  headline,
+  junitReport,
+  reportOf,
+} from '../../crashtest/report.ts';
+import { type SearchResult, type Seat, searchStates } from '../../crashtest/search.ts';
+import { ShellCheck } from '../../crashtest/shell-check.ts';
+import { Stage } from '../../crashtest/stage.ts';
+import { StateDisk } from '../../crashtest/state-disk.ts';
+import { StateImages } from '../../crashtest/state-image.ts';
+import { because, CommandError, usageError } from '../failure.ts';
+import { listenForStop } from '../stop-signals.ts';
+import { againCommand } from './again.ts';
+import type { CrashtestOptions } from './crashtest-command.ts';
+import { bringBack } from './one-state.ts';
+import { Progress } from './progress.ts';
+import { COULD_NOT_RUN, diskEnvironment, type LogSource, openSource } from './source.ts';
+
+const FOUND = 1;
+
+/** Resolves with the exit status. */
+export async function crashtest(options: CrashtestOptions): Promise<number> {
+  checkOptions(options);
+  try {
+    return await run(options);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(because(error), { status: COULD_NOT_RUN, cause: error });
+  }
+}
+
+function checkOptions({ log, workload, size, image, setup, check, state, save }: CrashtestOptions) {
+  if ((log === undefined) === (workload === undefined)) {
+    throw usageError('Cannot test: expected --workload or --log, and not both');
+  }
+  if (size !== undefined && image !== undefined) {
+    throw usageError('Cannot test: --size is for a blank disk, --image has a size of its own');
+  }
+  if (log === undefined && size === undefined && image === undefined) {
+    throw usageError('Cannot test: expected --size or --image: the disk that the workload writes');
+  }
+  if (setup !== undefined && log !== undefined) {
+    throw usageError('Cannot test: --setup prepares for a workload, and --log has none');
+  }
+  if (check === undefined && state === undefined) throw usageError('Cannot test: expected --check');
+  if (save !== undefined && state === undefined) throw usageError('Cannot save: expected --state');
+  if (state !== undefined && log === undefined) {
+    throw usageError('Cannot bring a state back: expected --log, the log that it is a state of');
+  }
+}
+
+async function run(options: CrashtestOptions): Promise<number> {
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  await using stage = await Stage.open({ files: options.device });
+  if (stage.obstacle !== null) say(`$DEVMAPPER_DEVICE is not set: ${stage.obstacle}`);
+  using source = await openSource(options, stage, say);
+  const images = new StateImages(source.log, source.base);
+  if (options.state !== undefined)
+    return await bringBack(options, options.state, { stage, images });
+  const seed = options.seed === 'random' ? randomSeed() : options.seed;
+  const result = await search(options, { stage, images, source, seed });
+  const report = reportOf(images.windows, result, { seed });
+  const logPath = await keepLog(options, source, report);
+  const commandOf = (state: string) => againCommand(options, logPath, state);
+  writeReports(options, report, commandOf);
+  const output = options.json === '-' ? process.stderr : process.stdout;
+  output.write(summary(report, commandOf));
+  if (report.failures.length > 0) return FOUND;
+  return result.ended === 'interrupted' ? COULD_NOT_RUN : 0;
+}
+
+interface Parts {
+  stage: Stage;
+  images: StateImages;
+  source: LogSource;
+  seed: number;
+}
+
+async function search(options: CrashtestOptions, parts: Parts): Promise<SearchResult> {
+  const { stage, images, source, seed } = parts;
+  const { stderr } = process;
+  const target = { write: (text: string) => stderr.write(text), isTerminal: stderr.isTTY };
+  const progress = new Progress(target, options.budget);
+  const interrupt = new AbortController();
+  const stop = listenForStop({
+    waitingFor: () => 'the checks under way',
+    force: () => process.exit(COULD_NOT_RUN),
+    say: (line) => void stderr.write(`${line}\n`),
+    forceAtSecond: true,
+  });
+  void stop.stopped.then(() => interrupt.abort());
+  const checks: ShellCheck[] = [];
+  const seats: Seat[] = [];
+  const jobCount = options.jobs ?? availableParallelism();
+  for (let job = 1; job <= jobCount; job += 1) {
+    const { seat, check } = await openSeat(options, stage, images, `job${job}`);
+    checks.push(check);
+    seats.push(seat);
+  }
+  try {
+    return await searchStates({
+      images,
+      seats,
+      prng: createPrng(seed),
+      clock: systemClock,
+      tearSectors: options.tear === 'none' ? null : Number(options.tear) / 512,
+      budget: options.budget,
+      firstPoint: source.firstPoint,
+      failureLimit: options.failures,
+      signal: interrupt.signal,
+      ...(!options.quiet && { onProgress: (now) => progress.report(now) }),
+    });
+  } finally {
+    progress.end();
+    stop.dispose();
+    for (const check of checks) check[Symbol.dispose]();
+  }
+}
+
+async function openSeat(
+  { check: command = '', timeout }: CrashtestOptions,
+  stage: Stage,
+  images: StateImages,
+  name: string,
+): Promise<{ seat: Seat; check: ShellCheck }> {
+  const disk = new StateDisk({ sizeSectors: images.log.sizeSectors, operand: name });
+  const environment = diskEnvironment(await stage.add(name, disk));
+  const outputPath = join(stage.folder, `${name}.output`);
+  const check = new ShellCheck({ command, environment, outputPath, timeoutMs: timeout });
+  const seat: Seat = async (state) => {
+    disk.insert(state.image);
+    const verdict = await check.look(state);
+    disk.insert(null);
+    return verdict;
+  };
+  return { seat, check };
+}
+
+/** Where the log is now; null: nobody needs it any more. */
+async function keepLog(
+  { keep, log }: CrashtestOptions,
+  source: LogSource,
+  { failures }: CrashReport,
+): Promise<string | null> {
+  if (keep === undefined && (log !== undefined || failures.length === 0)) return log ?? null;
+  const name = `devmapper-crashtest-${process.pid}-${systemClock.wallMs()}.log`;
+  const path = resolve(keep ?? join(tmpdir(), name));
+  await saveLogFile(source.log, path);
+  return path;
+}
+
+function writeReports(
+  { json, junit }: CrashtestOptions,
+  report: CrashReport,
+  commandOf: (state: string) => string,
+): void {
+  const failures = report.failures.map((each) => ({ ...each, again: commandOf(each.state) }));
+  const text = `${JSON.stringify({ ...report, failures }, null, 2)}\n`;
+  if (json === '-') process.stdout.write(text);
+  else if (json !== undefined) writeFileSync(json, text);
+  if (junit !== undefined) writeFileSync(junit, junitReport(report, commandOf));
+}
+
+function summary(report: CrashReport, commandOf: (state: string) => string): string {
+  const lines = report.failures.flatMap((failure) => [
+    `BAD: ${headline(failure)}.`,
+    ...failureLines(failure),
+    'The check said:',
+    ...failure.output.split('\n').map((line) => `  ${line}`),
+    'Bring the state back with:',
+    `  ${commandOf(failure.state)}`,
+    '',
+  ]);
+  return `${[...lines, ...totals(report)].join('\n')}\n`;
+}
+
+const ENDINGS = {
+  found: '',
+  budget: ', until the budget was spent',
+  exhausted: ', until nothing new came',
+  interrupted: ', until it was interrupted',
+};
+
+function totals(report: CrashReport): string[] {
+  const { stateCount, duplicateCount, elapsedMs, entryCount, pointCount, reachedPointCount } =
+    report;
+  const rate = Math.round((stateCount * 1000) / Math.max(elapsedMs, 1));
+  const bad = report.failures.length === 0 ? 'no bad state' : `${report.failures.length} bad`;
+  const size = formatBytes(sectorsToBytes(report.sizeSectors));
+  const lines = [
+    `${bad} in ${stateCount} states of a disk of ${size} (${rate}/s, ${duplicateCount} more were equal to one of them)${ENDINGS[report.ended]}; log of ${entryCount} entries, seed ${report.seed}`,
+  ];
+  if (report.ended !== 'found' && reachedPointCount < pointCount) {
+    lines.push(
+      `Of ${pointCount} places at flushes, FUA and marks ${pointCount - reachedPointCount} were not reached: a larger --budget reaches them`,
+    );
+  }
+  return lines;
+}

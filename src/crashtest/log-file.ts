@@ -1,0 +1,110 @@
+/** Write logs in files: recorded by the target log-writes, by the kernel or by qemu's blklogwrites, and those that are kept for later. */
+
+import { closeSync, openSync, readSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { DmError, errnoName, errnoOf } from '../base/errors.ts';
+import { SECTOR_BYTES, sectorsToBytes } from '../base/units.ts';
+import { openFileDisk } from '../devices/byte-disk.ts';
+import { WriteLogFlag } from '../formats/write-log/layout.ts';
+import { readWriteLog } from '../formats/write-log/read-write-log.ts';
+import type { WriteLog } from '../formats/write-log/write-log.ts';
+import { WriteLogWriter } from '../formats/write-log/write-log-writer.ts';
+import type { CrashLog, LogEntry } from './crash-log.ts';
+
+export interface OpenLog extends Disposable {
+  readonly log: CrashLog;
+  /** Why the end of the log is missing; null: it is whole. */
+  readonly problem: string | null;
+}
+
+/** Throws DmError or FormatError. */
+export async function openLogFile(path: string): Promise<OpenLog> {
+  await using disk = await openFileDisk(path, { readOnly: true, lock: 'none' });
+  const written = await readWriteLog(disk);
+  const fd = openSync(path, 'r');
+  const data = {
+    read: (dataSector: number, sectorCount: number, target: Uint8Array, offsetBytes: number) =>
+      readExactly(fd, { path, dataSector, sectorCount, target, offsetBytes }),
+  };
+  return {
+    log: { sizeSectors: written.diskSectors, entries: entriesOf(written), data },
+    problem: written.tear?.problem.message ?? null,
+    [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+function entriesOf(written: WriteLog): LogEntry[] {
+  return Array.from({ length: written.entryCount }, (_, entry) => {
+    const flags = written.flags(entry);
+    return {
+      kind: written.kind(entry),
+      flush: (flags & WriteLogFlag.flush) !== 0,
+      fua: (flags & WriteLogFlag.fua) !== 0,
+      sector: written.sector(entry),
+      sectorCount: written.sectorCount(entry),
+      dataSector: written.dataOffsetBytes(entry) / SECTOR_BYTES,
+      text: written.mark(entry) ?? '',
+      timeMs: null,
+    };
+  });
+}
+
+interface DataRead {
+  path: string;
+  dataSector: number;
+  sectorCount: number;
+  target: Uint8Array;
+  offsetBytes: number;
+}
+
+function readExactly(fd: number, read: DataRead): void {
+  const lengthBytes = sectorsToBytes(read.sectorCount);
+  for (let done = 0; done < lengthBytes; ) {
+    const position = sectorsToBytes(read.dataSector) + done;
+    const count = readSync(fd, read.target, read.offsetBytes + done, lengthBytes - done, position);
+    if (count === 0) throw new DmError('EIO', `Cannot read ${read.path}: it became shorter`);
+    done += count;
+  }
+}
+
+/** Throws DmError when it cannot be written. Zeroes that carry no data in the log are written out, so that every program reads them. */
+export async function saveLogFile(log: CrashLog, path: string): Promise<void> {
+  try {
+    await using file = await open(path, 'w');
+    const sink = {
+      sizeBytes: Number.POSITIVE_INFINITY,
+      write: async (offsetBytes: number, bytes: Uint8Array) => {
+        await file.write(bytes, 0, bytes.byteLength, offsetBytes);
+      },
+      flush: () => file.datasync(),
+    };
+    const writer = new WriteLogWriter(sink, { sectorBytes: SECTOR_BYTES });
+    for (const entry of log.entries) await appendEntry(writer, log, entry);
+    await writer.finish();
+  } catch (error) {
+    if (error instanceof DmError) throw error;
+    const code = errnoName(errnoOf(error));
+    throw new DmError('EIO', `Cannot keep the log in ${path}: ${code}`, { cause: error });
+  }
+}
+
+async function appendEntry(writer: WriteLogWriter, log: CrashLog, entry: LogEntry): Promise<void> {
+  const { kind, sector, sectorCount } = entry;
+  const flags =
+    (entry.flush ? WriteLogFlag.flush : 0) |
+    (entry.fua ? WriteLogFlag.fua : 0) |
+    (kind === 'discard' ? WriteLogFlag.discard : 0) |
+    (kind === 'mark' ? WriteLogFlag.mark : 0);
+  if (kind !== 'write' && kind !== 'zeroes') {
+    await writer.append({
+      sector,
+      sectorCount,
+      flags,
+      ...(kind === 'mark' && { mark: entry.text }),
+    });
+    return;
+  }
+  const data = new Uint8Array(sectorsToBytes(sectorCount));
+  if (kind === 'write') log.data.read(entry.dataSector, sectorCount, data, 0);
+  await writer.append({ sector, sectorCount, flags }, data);
+}
