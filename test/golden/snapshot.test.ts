@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createPrng } from '../../src/base/prng.ts';
-import { StoreRig } from '../../src/targets/snapshot/store-rig.ts';
+import { StoreRig } from '../../src/testing/store-rig.ts';
 
 const folder = fileURLToPath(new URL('./snapshot/', import.meta.url));
 const statuses = JSON.parse(readFileSync(`${folder}statuses.json`, 'utf8')) as Record<string, string>;

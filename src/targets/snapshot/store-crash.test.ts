@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createPrng, type Prng } from '../../base/prng.ts';
 import { Op } from '../../core/bio.ts';
 import { testSeed } from '../../testing/seed.ts';
-import { type Pair, StoreRig, type TestException } from './store-rig.ts';
+import { type Pair, StoreRig, type TestException } from '../../testing/store-rig.ts';
 
 const CASES = [
   { chunkSectors: 1, exceptionCount: 75, sizeSectors: 300 },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createPrng } from '../../base/prng.ts';
 import { Op } from '../../core/bio.ts';
 import { encodeHeader } from '../../formats/snapshot/header.ts';
-import { type RigOptions, StoreRig, type TestException } from './store-rig.ts';
+import { type RigOptions, StoreRig, type TestException } from '../../testing/store-rig.ts';
 
 const prng = createPrng(1);
 

@@ -1,15 +1,15 @@
 /** For tests of stores: a COW device, exceptions that remember what they were told, and data that say which chunk they are a copy of. */
 
-import { createPrng, type Prng } from '../../base/prng.ts';
-import { SimulatedClock } from '../../base/simulated-clock.ts';
-import { Op } from '../../core/bio.ts';
-import { plainMemory } from '../../core/target-memory.ts';
-import { SimulatedDisk } from '../../devices/simulated.ts';
-import { uniformLatency } from '../../devices/simulated-faults.ts';
-import { submitBio } from '../../testing/submit.ts';
-import { PersistentStore } from './persistent-store.ts';
-import { type ExceptionStore, PendingException } from './store.ts';
-import { TransientStore } from './transient-store.ts';
+import { createPrng, type Prng } from '../base/prng.ts';
+import { SimulatedClock } from '../base/simulated-clock.ts';
+import { Op } from '../core/bio.ts';
+import { plainMemory } from '../core/target-memory.ts';
+import { SimulatedDisk } from '../devices/simulated.ts';
+import { uniformLatency } from '../devices/simulated-faults.ts';
+import { PersistentStore } from '../targets/snapshot/persistent-store.ts';
+import { type ExceptionStore, PendingException } from '../targets/snapshot/store.ts';
+import { TransientStore } from '../targets/snapshot/transient-store.ts';
+import { submitBio } from './submit.ts';
 
 export interface RigOptions {
   sizeSectors: number;
