@@ -290,4 +290,33 @@ describe('dust passed by', () => {
     expect(await tell('clearbadblocks')).toBe('stop: all, go');
     expect(await tell('disable')).toBe('');
   });
+
+  test('a message is answered when no other thread passes by any more', async () => {
+    const { device, send } = await start();
+    await send('addbadblock 3');
+    let rest: () => void = () => {};
+    device.attachBypass({
+      quiesce: () =>
+        new Promise((resolve) => {
+          rest = resolve;
+        }),
+      release: () => undefined,
+      statistics: () => undefined,
+    });
+    let isAnswered = false;
+    const answered = send('enable').then(() => {
+      isAnswered = true;
+    });
+    await settle();
+    expect(isAnswered).toBe(false);
+    rest();
+    await answered;
+    expect(isAnswered).toBe(true);
+  });
 });
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -63,11 +63,10 @@ export function submitCorrupted(
     clone.data = copy;
     clone.dataOffset = 0;
   }
-  clone.onEnd = ({ error, endMs }) => {
+  clone.onEnd = ({ error }) => {
     recycleBio(clone);
     if (copy !== null) memory.freeMemory(copy);
     else if (error === 0) replace(bio.data, bio.dataOffset, replacements);
-    bio.endMs = endMs;
     bio.end(error);
   };
   clone.device = bio.device;

@@ -68,9 +68,12 @@ describe('flakey is up and down by the clock', () => {
 
   test('a table that waits to be live loses of its time', async () => {
     const { clock, world, device, errors } = await start('1 0');
+    await clock.advance(1700);
     await world.load(device, `0 8 zero\n8 ${SIZE} flakey A 4 3 2`);
-    await clock.advance(3000);
+    await clock.advance(2999);
     await device.resume();
+    expect(await errors()).toEqual(FINE);
+    await clock.advance(1);
     expect(await errors()).toEqual(ALL_FAIL);
   });
 
@@ -131,11 +134,14 @@ describe('flakey while down', () => {
     expect((await readExtents(plain.device, 8, 2))[0]!.flags).not.toBe(0);
   });
 
-  test('a prefetch has nothing to corrupt', async () => {
-    const { device } = await start('0 1 2 random_read_corrupt 1000000000');
+  test('a prefetch has nothing to corrupt, and costs no chance', async () => {
+    const features = '0 1 2 random_read_corrupt 1000000000';
+    const expected = await (await start(features)).read();
+    const { device, read } = await start(features);
     const { prefetch } = BioFlag;
     const request = { op: Op.read, sector: 8, sectorCount: 2, flags: prefetch };
     expect(await submitBio(device, request)).toBe(0);
+    expect(await read()).toEqual(expected);
   });
 });
 
@@ -286,6 +292,11 @@ describe('flakey passed by', () => {
   test('while up, and not from a little before it goes down', async () => {
     const { seen } = await renewals('3 2', 9000);
     expect(seen).toEqual(['first all', '2980 nothing', '5000 all', '7980 nothing']);
+  });
+
+  test('by timers that keep no process alive', async () => {
+    const { clock } = await start('3 2');
+    expect(clock.pendingCount).toBe(0);
   });
 
   test('for reads while down where they are left alone', async () => {

@@ -10,7 +10,7 @@
 
 import type { Timer } from '../../base/clock.ts';
 import { type ArgumentReader, UINT_MAX } from '../../core/arguments.ts';
-import { type Bio, NO_DATA, Op } from '../../core/bio.ts';
+import { type Bio, BioFlag, Op } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
 import type {
   MapResult,
@@ -78,8 +78,8 @@ class Flakey implements Target {
   }
 
   #corrupt(bio: Bio): MapResult {
-    // A prefetch brings no data here.
-    if (bio.data === NO_DATA) return 'remapped';
+    // It brings no data here.
+    if ((bio.flags & BioFlag.prefetch) !== 0) return 'remapped';
     const { memory, environment } = this.#context;
     const replacements = drawReplacements(this.#features, bio, environment.prng);
     if (replacements.length === 0) return 'remapped';
