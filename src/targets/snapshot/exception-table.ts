@@ -161,10 +161,10 @@ export class ExceptionTable implements ExceptionSink {
 
   /** 32 bits, all of which depend on all of the group's. */
   #hashOf(oldChunk: number): number {
-    let hash = (oldChunk >>> GROUP_BITS) ^ Math.imul(oldChunk / LOW, 0x9e3779b9) ^ this.#seed;
-    hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
-    return hash ^ (hash >>> 15);
+    const hash = mixed((oldChunk >>> GROUP_BITS) ^ this.#seed);
+    if (oldChunk < LOW) return hash;
+    // Not before the first is mixed: chunks could be chosen so that both parts make up for each other, whatever the seed.
+    return mixed(hash ^ (oldChunk / LOW));
   }
 
   #addRun(hash: number, oldChunk: number, newChunk: number, count: number): void {
@@ -237,6 +237,12 @@ function fullPage(bits: number): Page {
   page.words = new Uint32Array(RUN_WORDS * PAGE_SLOTS);
   page.slotMask = PAGE_SLOTS - 1;
   return page;
+}
+
+function mixed(value: number): number {
+  let hash = Math.imul(value ^ (value >>> 16), 0x21f0aaad);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
+  return hash ^ (hash >>> 15);
 }
 
 function isChunk(chunk: number): boolean {

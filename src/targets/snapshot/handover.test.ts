@@ -17,6 +17,7 @@ function member(fields: Partial<Member>): Member {
     cow,
     isMerge: false,
     snapshot: null,
+    hasGivenAway: false,
     isActive: false,
     isSuspended: true,
     takeOver: () => undefined,
@@ -28,6 +29,7 @@ function member(fields: Partial<Member>): Member {
 const live = member({ isActive: true, isSuspended: false, snapshot: mergeable });
 const suspended = member({ isActive: true, snapshot: mergeable });
 const waiting = member({});
+const emptied = member({ hasGivenAway: true });
 const stranger = member({ cow: other, isActive: true, isSuspended: false, snapshot: mergeable });
 const merging = member({ cow: other, isActive: true, isMerge: true, snapshot: mergeable });
 
@@ -58,6 +60,7 @@ test.each([
     /cow pairing for exception table handover failed/,
   ],
   ['one was loaded and nobody has it', [waiting], false, /cow pairing .* waits for C/],
+  ['a third would be one too many', [live, emptied], false, /cow pairing .* two tables have C/],
   ['another merges', [merging, live], true, /A snapshot is already merging/],
   [
     'it cannot be merged',
@@ -73,6 +76,8 @@ test('the waiting one takes over from a suspended one, and no other does anythin
   expect(sourceAtResume([suspended, waiting], waiting)).toBe(suspended);
   expect(sourceAtResume([waiting], waiting)).toBeNull();
   expect(sourceAtResume([live, stranger], live)).toBeNull();
+  expect(sourceAtResume([live, emptied], emptied)).toBeNull();
+  expect(sourceAtResume([live, emptied], live)).toBeNull();
   expect(() => sourceAtResume([live, waiting], waiting)).toThrow(/until source is suspended/);
   expect(() => sourceAtResume([suspended, waiting], suspended)).toThrow(
     /Unable to resume snapshot source until handover completes/,

@@ -15,6 +15,8 @@ export interface Member {
   readonly isMerge: boolean;
   /** Null: it waits for another's, or gave its own away. */
   readonly snapshot: Snapshot | null;
+  /** Its exceptions are another's now: it has to do with no pair any more, but keeps a third away. */
+  readonly hasGivenAway: boolean;
   /** It was resumed, or took over from one that was. */
   readonly isActive: boolean;
   readonly isSuspended: boolean;
@@ -31,27 +33,31 @@ interface Pairing {
   destination: Member | null;
   /** Any that merges, whatever its COW device. */
   merging: Member | null;
+  /** How many have the COW device. */
+  memberCount: number;
 }
 
 export function pairingOf(members: Iterable<Member>, cow: BlockDevice): Pairing {
   const number = formatDeviceNumber(cow.number);
-  const pairing: Pairing = { source: null, destination: null, merging: null };
+  const pairing: Pairing = { source: null, destination: null, merging: null, memberCount: 0 };
   for (const member of members) {
     if (member.isMerge) pairing.merging = member;
     if (formatDeviceNumber(member.cow.number) !== number) continue;
+    pairing.memberCount += 1;
     if (member.isActive) pairing.source = member;
-    else pairing.destination = member;
+    else if (!member.hasGivenAway) pairing.destination = member;
   }
   return pairing;
 }
 
 /** Whether a table that is being loaded waits for another's exceptions. Throws DmError where it cannot. */
 export function mustTakeOver(members: Iterable<Member>, cow: BlockDevice, isMerge: boolean) {
-  const { source, destination, merging } = pairingOf(members, cow);
-  if (destination !== null) {
+  const { source, destination, merging, memberCount } = pairingOf(members, cow);
+  if (destination !== null || memberCount > 1) {
+    const others = memberCount > 1 ? 'two tables have' : 'another table that was loaded waits for';
     throw new DmError(
       'EINVAL',
-      `Snapshot cow pairing for exception table handover failed: another table that was loaded waits for ${cow.operand}`,
+      `Snapshot cow pairing for exception table handover failed: ${others} ${cow.operand}`,
     );
   }
   if (source === null) return false;

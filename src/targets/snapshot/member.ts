@@ -3,7 +3,7 @@
  * read from the COW device or taken over from the row that had it before.
  */
 
-import type { BlockDevice } from '../../core/device.ts';
+import { type BlockDevice, formatDeviceNumber } from '../../core/device.ts';
 import type { TargetContext } from '../../core/target.ts';
 import { type Member, mustTakeOver, noMerging, pairingOf, sourceAtResume } from './handover.ts';
 import type { SnapshotLine } from './line.ts';
@@ -21,6 +21,7 @@ export class SnapshotMember implements Member, SnapshotOwner {
   readonly isMerge: boolean;
   readonly place: Origin;
   snapshot: Snapshot | null = null;
+  hasGivenAway = false;
   isActive = false;
   isSuspended = true;
   readonly #line: SnapshotLine;
@@ -98,6 +99,7 @@ export class SnapshotMember implements Member, SnapshotOwner {
     const { snapshot } = this;
     this.snapshot = null;
     this.isActive = false;
+    this.hasGivenAway = true;
     return snapshot;
   }
 
@@ -114,7 +116,27 @@ export class SnapshotMember implements Member, SnapshotOwner {
     this.#origins.giveBack(this.origin, this.place);
   }
 
+  /** One that waits shows a store that it has not looked into. */
   status(): string {
-    return this.snapshot === null ? 'Invalid' : this.snapshot.status();
+    if (this.snapshot !== null) return this.snapshot.status();
+    return this.hasGivenAway ? 'Invalid' : `0/${this.cow.sizeSectors} 0`;
+  }
+
+  measure(): string {
+    const {
+      isValid = !this.hasGivenAway,
+      mergeFailed = false,
+      hasOverflowed = false,
+    } = this.snapshot ?? {};
+    const [valid, failed, overflowed] = [isValid, mergeFailed, hasOverflowed].map((is) =>
+      is ? 'y' : 'n',
+    );
+    return [
+      `snap_origin_name=${formatDeviceNumber(this.origin.number)}`,
+      `snap_cow_name=${formatDeviceNumber(this.cow.number)}`,
+      `snap_valid=${valid}`,
+      `snap_merge_failed=${failed}`,
+      `snapshot_overflowed=${overflowed}`,
+    ].join(',');
   }
 }

@@ -71,6 +71,10 @@ export class MergeTarget implements Target {
     return this.#member.status();
   }
 
+  measure(): string {
+    return this.#member.measure();
+  }
+
   devices(): DeviceRange[] {
     return snapshotRanges(this.#line, this.#context);
   }

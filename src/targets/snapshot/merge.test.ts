@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Errno } from '../../base/errors.ts';
 import { Op } from '../../core/bio.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
-import { uniformLatency } from '../../devices/simulated-faults.ts';
+import { type Fault, uniformLatency } from '../../devices/simulated-faults.ts';
 import { numberedSectors, numbersOf, SnapshotRig } from '../../testing/snapshot-rig.ts';
 import { readSectors, submitBio } from '../../testing/submit.ts';
 
@@ -177,6 +177,28 @@ describe('merge', () => {
     await volumes.merged();
     expect(numbersOf(rig.disk('O').peek(0, SIZE))).toEqual(wanted);
     expect(await volumes.numbers('other')).toEqual(others);
+  });
+
+  test('waits for writes to what it is about to merge', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.run(volumes.write('before', 0, 5000, 40));
+    for (let chunk = 62; chunk > 20; chunk -= 2) {
+      await rig.run(volumes.write('before', chunk * 8, 6000 + chunk * 8, 8));
+    }
+    const wanted = await volumes.numbers('before');
+    await volumes.merge();
+    const stall = { effect: { kind: 'stall' }, op: Op.write, startSectors: 16, lengthSectors: 40 };
+    const free = rig.disk('C').addFault(stall as Fault);
+    const written = volumes.write('disk', 3, 1, 2);
+    await rig.clock.advance(2000);
+    expect(rig.status('disk')).toBe('56/1024 16');
+    free();
+    rig.disk('C').unstall();
+    expect(await rig.run(written)).toBe(0);
+    await volumes.merged();
+    wanted.splice(3, 2, 1, 2);
+    expect(await volumes.numbers('disk')).toEqual(wanted);
   });
 
   test('rests while the device is suspended and goes on afterwards', async () => {

@@ -160,7 +160,8 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
     try {
       if (this.#isValid) {
         await this.#writeAdded();
-        errno = 0;
+        // Perhaps dropped meanwhile.
+        if (this.#isValid) errno = 0;
       }
     } catch (error) {
       errno = errnoOf(error);
@@ -177,7 +178,7 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
     if (isFull) await this.#zeroArea(this.#areaNumber + 1);
     if (this.#hasRemains) await this.#clearRemains();
     await this.#disk.flush();
-    await this.#writeExceptions(this.#area.bytes, this.#writtenInArea, this.#inArea);
+    await this.#writeExceptions(this.#writtenInArea, this.#inArea);
     this.#writtenInArea = this.#inArea;
   }
 
@@ -201,13 +202,13 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
   }
 
   /** The blocks of the area that have exceptions `from` to `to`, durable when it resolves. */
-  #writeExceptions(areaBytes: Uint8Array, from: number, to: number): Promise<void> {
+  #writeExceptions(from: number, to: number): Promise<void> {
     const { chunkBytes } = this.#geometry;
     const blockBytes = this.#blockBytes;
     const fromBytes = Math.floor((from * EXCEPTION_BYTES) / blockBytes) * blockBytes;
     const toBytes = Math.ceil((to * EXCEPTION_BYTES) / blockBytes) * blockBytes;
     const offsetBytes = this.#geometry.areaChunk(this.#areaNumber) * chunkBytes + fromBytes;
-    const changed = areaBytes.subarray(fromBytes, toBytes);
+    const changed = this.#area.bytes.subarray(fromBytes, toBytes);
     return this.#disk.write(offsetBytes, changed, { isDurable: true });
   }
 
@@ -247,6 +248,8 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
 
   /** Within the area. */
   #lastRun(): MergeRun {
+    // The device may have grown since.
+    this.#area = this.#areaOf(this.#area.bytes, this.#areaNumber);
     const last = this.#inArea - 1;
     const oldChunk = this.#area.oldChunk(last);
     const newChunk = this.#area.newChunk(last);
@@ -265,7 +268,7 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
     const { chunkBytes, exceptionsPerArea } = this.#geometry;
     const number = this.#areaNumber - 1;
     const bytes = await this.#disk.read(this.#geometry.areaChunk(number) * chunkBytes, chunkBytes);
-    const area = new ExceptionArea(bytes, this.#geometry, { number, chunkCount: this.#chunkCount });
+    const area = this.#areaOf(bytes, number);
     if (area.count() !== exceptionsPerArea) {
       const where = `area ${number} of the exception store on "${this.#disk.name}"`;
       throw new DmError('EIO', `Cannot merge ${where}: it was full when the store was opened`);
@@ -280,20 +283,21 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
   async commitMerge(chunkCount: number): Promise<void> {
     const left = this.#inArea - chunkCount;
     assert(chunkCount > 0 && left >= 0, 'what is merged is in the area');
-    const bytes = this.#area.bytes.slice();
+    const { bytes } = this.#area;
+    const merged = bytes.slice(left * EXCEPTION_BYTES, this.#inArea * EXCEPTION_BYTES);
     bytes.fill(0, left * EXCEPTION_BYTES);
-    await this.#disk.flush();
-    await this.#writeExceptions(bytes, left, this.#inArea);
-    this.#area.bytes.fill(0, left * EXCEPTION_BYTES);
+    try {
+      await this.#disk.flush();
+      await this.#writeExceptions(left, this.#inArea);
+    } catch (error) {
+      bytes.set(merged, left * EXCEPTION_BYTES);
+      throw error;
+    }
     this.#inArea = left;
     this.#writtenInArea = left;
     // The kernel's number for the status, right if all chunks were committed in order.
     this.#highestFree = Math.max(this.#highestFree, this.#nextFree);
     this.#nextFree = this.#geometry.areaChunk(this.#areaNumber) + left + 1;
-  }
-
-  get #chunkCount(): number {
-    return this.#geometry.chunkCountOf(this.#cow.sizeSectors);
   }
 
   /** What a header or a piece of an area is written in. */
@@ -316,8 +320,12 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
   }
 
   #emptyArea(lengthBytes: number, number: number): ExceptionArea {
-    const place = { number, chunkCount: this.#chunkCount };
-    return new ExceptionArea(new Uint8Array(lengthBytes), this.#geometry, place);
+    return this.#areaOf(new Uint8Array(lengthBytes), number);
+  }
+
+  #areaOf(bytes: Uint8Array, number: number): ExceptionArea {
+    const chunkCount = this.#geometry.chunkCountOf(this.#cow.sizeSectors);
+    return new ExceptionArea(bytes, this.#geometry, { number, chunkCount });
   }
 }
 

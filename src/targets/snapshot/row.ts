@@ -22,8 +22,7 @@ export function endWith(bio: Bio, error: number): MapResult {
 }
 
 export function printTable(line: SnapshotLine, member: SnapshotMember): string {
-  const chunkSectors = member.chunkSectors || line.chunkSectors;
-  return `${line.origin.operand} ${line.cow.operand} ${printStore(line, chunkSectors)}`;
+  return `${line.origin.operand} ${line.cow.operand} ${printStore(line, member.chunkSectors)}`;
 }
 
 export function snapshotRanges(

@@ -6,7 +6,7 @@
 
 import { Errno } from '../../base/errors.ts';
 import { Bio, BioFlag, Op } from '../../core/bio.ts';
-import type { DeviceRange } from '../../core/device.ts';
+import type { BlockDevice, DeviceRange } from '../../core/device.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { MapResult, PassThrough, Target, TargetContext } from '../../core/target.ts';
 import type { SnapshotLine } from './line.ts';
@@ -59,31 +59,29 @@ export class SnapshotTarget implements Target {
     snapshot.readers.end(snapshot.chunkOf(bio.sector));
   }
 
-  /** A chunk without exception has nothing to lose. */
+  /** A chunk without exception has nothing to lose. One that has is zeroed, and of a part of it the COW device may do what it likes. */
   #mapDiscard(bio: Bio, snapshot: Snapshot, chunk: number): MapResult {
     if (!this.#line.discardZeroesCow) return endWith(bio, Errno.ENOTSUP);
-    if (bio.sectorCount !== snapshot.chunkSectors || snapshot.table.find(chunk) < 0) {
-      return this.#passDiscard(bio);
-    }
-    const zeroes = new Bio();
-    zeroes.op = Op.writeZeroes;
-    zeroes.sector = bio.sector;
-    zeroes.sectorCount = bio.sectorCount;
-    snapshot.remap(zeroes, chunk);
-    zeroes.onEnd = ({ error }) => {
-      if (error !== 0) bio.end(error);
+    if (snapshot.table.find(chunk) < 0) return this.#passDiscard(bio);
+    const isWhole = bio.sectorCount === snapshot.chunkSectors;
+    if (!isWhole && !canDiscard(this.#line.cow)) return this.#passDiscard(bio);
+    const before = new Bio();
+    before.op = isWhole ? Op.writeZeroes : Op.discard;
+    before.sector = bio.sector;
+    before.sectorCount = bio.sectorCount;
+    snapshot.remap(before, chunk);
+    before.onEnd = ({ error }) => {
+      if (error !== 0) endWith(bio, error);
       else if (this.#passDiscard(bio) === 'remapped') bio.device!.submit(bio);
     };
-    zeroes.device!.submit(zeroes);
+    before.device!.submit(before);
     return 'submitted';
   }
 
   /** On to the origin, where that is asked for. */
   #passDiscard(bio: Bio): MapResult {
     const { origin, discardPassdownOrigin } = this.#line;
-    if (!discardPassdownOrigin || origin.limits.discardGranularityBytes === 0) {
-      return endWith(bio, 0);
-    }
+    if (!discardPassdownOrigin || !canDiscard(origin)) return endWith(bio, 0);
     bio.device = origin;
     return 'remapped';
   }
@@ -99,6 +97,10 @@ export class SnapshotTarget implements Target {
 
   status(): string {
     return this.#member.status();
+  }
+
+  measure(): string {
+    return this.#member.measure();
   }
 
   devices(): DeviceRange[] {
@@ -128,4 +130,8 @@ export class SnapshotTarget implements Target {
   close(): Promise<void> {
     return this.#member.close();
   }
+}
+
+function canDiscard({ limits }: BlockDevice): boolean {
+  return limits.discardGranularityBytes > 0;
 }

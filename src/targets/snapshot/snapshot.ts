@@ -47,13 +47,14 @@ export class Snapshot {
   /** Writes to the origin leave it alone: what it has goes there anyway. */
   isMerging = false;
   mergeFailed = false;
+  /** With PO: a write to it found no room. */
+  hasOverflowed = false;
   #owner: SnapshotOwner;
   readonly #copier: Copier;
   readonly #survivesOverflow: boolean;
   readonly #retryOriginBio: (bio: Bio) => void;
   readonly #pending = new Map<number, PendingCopy>();
   #isValid = true;
-  #hasOverflowed = false;
   /** The store is being told that it is invalid. */
   #isDropping = false;
   /** Writes to the origin that wait for that. */
@@ -108,7 +109,7 @@ export class Snapshot {
 
   /** In chunks that have an exception too. */
   get refusesWrites(): boolean {
-    return !this.#isValid || this.#hasOverflowed;
+    return !this.#isValid || this.hasOverflowed;
   }
 
   /** Takes a write to a chunk without exception. false: it fails. */
@@ -121,7 +122,7 @@ export class Snapshot {
     }
     const pending = this.#prepare(chunk);
     if (pending === null) {
-      if (this.#survivesOverflow) this.#hasOverflowed = true;
+      if (this.#survivesOverflow) this.hasOverflowed = true;
       else this.invalidate();
       return false;
     }
@@ -280,7 +281,7 @@ export class Snapshot {
   status(): string {
     if (!this.#isValid) return 'Invalid';
     if (this.mergeFailed) return 'Merge failed';
-    if (this.#hasOverflowed) return 'Overflow';
+    if (this.hasOverflowed) return 'Overflow';
     const { allocatedSectors, totalSectors, metadataSectors } = this.store.usage();
     return `${allocatedSectors}/${totalSectors} ${metadataSectors}`;
   }
