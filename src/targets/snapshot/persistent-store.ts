@@ -156,18 +156,16 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
     this.#isWriting = true;
     const told = this.#toTell;
     this.#toTell = [];
-    let errno: number = Errno.EIO;
-    try {
-      if (this.#isValid) {
-        await this.#writeAdded();
-        // Perhaps dropped meanwhile.
-        if (this.#isValid) errno = 0;
-      }
-    } catch (error) {
-      errno = errnoOf(error);
-      this.#isValid = false;
+    let failure: number = Errno.EIO;
+    if (this.#isValid) {
+      await this.#writeAdded().catch((error: unknown) => {
+        failure = errnoOf(error);
+        this.#isValid = false;
+      });
     }
     if (this.#inArea === this.#geometry.exceptionsPerArea) this.#beginArea(this.#areaNumber + 1);
+    // It may have been dropped while it was written.
+    const errno = this.#isValid ? 0 : failure;
     for (const exception of told) exception.committed(errno);
     this.#isWriting = false;
     this.#goOn();
