@@ -30,6 +30,14 @@ describe('rules at run time', () => {
     expect(await written).toBe(0);
   });
 
+  test('are called by place, by name, or by an effect that only one has', async () => {
+    const rig = await ChaosRig.start('eio:name=first lost torn lost:op=flush');
+    await expect(rig.message('remove lost')).rejects.toThrow(/No such rule: "lost" is several/);
+    await expect(rig.message('remove eio')).rejects.toThrow(/or a rule's name, got "eio"/);
+    await rig.message('remove torn 4 first');
+    expect(rig.table).toBe('D 0 1 lost');
+  });
+
   test('are added all or none', async () => {
     const rig = await ChaosRig.start();
     await expect(rig.message('add eio lots')).rejects.toThrow(/got "lots"/);
@@ -88,6 +96,15 @@ describe('what waits', () => {
     expect([await isOpen(written), await isOpen(read)]).toEqual([false, true]);
     await rig.clock.advance(10);
     expect(await isOpen(read)).toBe(false);
+  });
+
+  test('never waits longer than a timer can count, which would end it at once', async () => {
+    const rig = await ChaosRig.start('timeout:ms=2147483647 latency:ms=2147483647');
+    const read = rig.tryRead(0);
+    await rig.clock.advance(2 ** 31 - 2);
+    expect(await isOpen(read)).toBe(true);
+    await rig.clock.advance(1);
+    expect(await read).toBe(Errno.ETIMEDOUT);
   });
 
   test('ends when the device suspends or is removed', async () => {

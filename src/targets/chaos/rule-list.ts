@@ -1,4 +1,4 @@
-/** The rules of a target, in the order they are tried; people name them by place (from 1) or by name. */
+/** The rules of a target, in the order they are tried; people call them by place (from 1), by name, or by an effect that only one has. */
 
 import { DmError } from '../../base/errors.ts';
 import { UINT_MAX } from '../../core/arguments.ts';
@@ -70,12 +70,15 @@ export class RuleList implements WriteHabits {
   find(word: string): RuleState {
     const isNumber = /^\d+$/.test(word) && Number(word) <= UINT_MAX;
     const found = isNumber
-      ? this.#states[Number(word) - 1]
-      : this.#states.find(({ rule }) => rule.name === word);
-    if (found) return found;
+      ? this.#states.slice(Math.max(0, Number(word) - 1), Number(word))
+      : this.#states.filter(({ label }) => label === word);
+    const [state] = found;
+    if (state !== undefined && found.length === 1) return state;
     const count = this.#states.length;
     const known = count === 0 ? 'there are none' : `expected 1 to ${count}, or a rule's name`;
-    throw new DmError('ENOENT', `No such rule: ${known}, got "${word}"`);
+    const problem =
+      state === undefined ? `${known}, got "${word}"` : `"${word}" is several of them`;
+    throw new DmError('ENOENT', `No such rule: ${problem}`);
   }
 
   remove(states: readonly RuleState[]): void {

@@ -3,6 +3,7 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Bio } from '../../core/bio.ts';
 import type { Decision, RequestShape, RuleState } from './decide.ts';
+import { MAX_MS } from './rule-words.ts';
 
 export interface PendingRequest {
   readonly bio: Bio;
@@ -42,7 +43,7 @@ export class WaitingRoom {
 
   #delay(waiting: Waiting): void {
     const { delayMs, fault } = waiting.decision;
-    const totalMs = delayMs + (fault?.kind === 'fail' ? fault.afterMs : 0);
+    const totalMs = Math.min(MAX_MS, delayMs + (fault?.kind === 'fail' ? fault.afterMs : 0));
     if (totalMs <= 0) {
       this.#leave(waiting);
       return;
