@@ -70,7 +70,7 @@ function readExactly(fd: number, read: DataRead): void {
 /** Throws DmError when it cannot be written. Zeroes that carry no data in the log are written out, so that every program reads them. */
 export async function saveLogFile(log: CrashLog, path: string): Promise<void> {
   try {
-    await using file = await open(path, 'w');
+    await using file = await open(path, 'w', 0o600);
     const sink = {
       sizeBytes: Number.POSITIVE_INFINITY,
       write: async (offsetBytes: number, bytes: Uint8Array) => {

@@ -14,7 +14,7 @@ export async function saveRawImage(image: StateImage, path: string): Promise<voi
   const piece = Buffer.alloc(sectorsToBytes(PIECE_SECTORS));
   const zeroes = Buffer.alloc(piece.byteLength);
   try {
-    await using file = await open(path, 'w');
+    await using file = await open(path, 'w', 0o600);
     await file.truncate(sectorsToBytes(sizeSectors));
     for (let sector = 0; sector < sizeSectors; sector += PIECE_SECTORS) {
       const sectorCount = Math.min(PIECE_SECTORS, sizeSectors - sector);

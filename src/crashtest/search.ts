@@ -94,6 +94,14 @@ interface FoundState {
 const STALE_SAMPLES = 2000;
 /** Of one failure. */
 const SHRINK_CHECKS = 400;
+/** Duplicates. */
+const BREATHE_EVERY = 32;
+
+function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
 
 export function searchStates(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
@@ -170,7 +178,7 @@ class Search {
 
   async #useSeat(seat: Seat): Promise<void> {
     while (!this.#isOver() && this.#found.length === 0) {
-      const next = this.#nextNew();
+      const next = await this.#nextNew();
       if (next === null) return;
       const { state, offered } = next;
       const { isGood, output } = await this.#look(seat, offered);
@@ -179,7 +187,7 @@ class Search {
   }
 
   /** The next state of the plan that is not equal to one before. */
-  #nextNew(): { state: CrashState; offered: OfferedState } | null {
+  async #nextNew(): Promise<{ state: CrashState; offered: OfferedState } | null> {
     for (;;) {
       const { value, done } = this.#plan.next();
       if (done || this.#staleCount >= STALE_SAMPLES) {
@@ -197,6 +205,8 @@ class Search {
       }
       this.#duplicateCount += 1;
       if (kind === 'sample') this.#staleCount += 1;
+      // The checks under way wait for this thread to serve their disks.
+      if (this.#duplicateCount % BREATHE_EVERY === 0) await breathe();
       if (this.#isSpent()) return null;
     }
   }

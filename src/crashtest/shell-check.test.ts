@@ -32,6 +32,12 @@ test('a check sees the state, and its exit status is the verdict', async () => {
   }
 });
 
+test('a name that no environment has room for is left out, and a mark is one line', async () => {
+  using check = checkOf('[ -z "$DEVMAPPER_STATE" ] && [ "$DEVMAPPER_MARK" = "a b" ]');
+  const word = `9:${'1,'.repeat(100_000)}1`;
+  expect(await check.look({ mark: 'a\nb', word })).toMatchObject({ isGood: true });
+});
+
 test('a check that hangs has failed, and the next state gets another shell', async () => {
   using check = checkOf('[ "$DEVMAPPER_STATE" = good ] || { echo waiting; sleep 100; }', 300);
   expect(await check.look(STATE)).toEqual({

@@ -24,6 +24,8 @@ done`;
 /** What shells say of a command that is not there, or is no program. */
 const NO_COMMAND: readonly number[] = [126, 127];
 const OUTPUT_LIMIT_BYTES = 16_384;
+/** Characters; marks have 479 bytes at most in a log. */
+const WORD_LIMIT = 2000;
 
 export interface ShellCheckOptions {
   command: string;
@@ -47,7 +49,10 @@ export class ShellCheck implements Disposable {
   /** Throws DmError when the command cannot be run at all. */
   async look({ mark, word }: Pick<OfferedState, 'mark' | 'word'>): Promise<Verdict> {
     const { command, timeoutMs } = this.#options;
-    const status = await this.#ask(`${mark === null ? 0 : 1}\n${oneLine(mark ?? '')}\n${word}\n`);
+    // No environment has room for any length, and a shell reads its lines byte by byte.
+    const shownWord = word.length <= WORD_LIMIT ? word : '';
+    const shownMark = oneLine(mark ?? '').slice(0, WORD_LIMIT);
+    const status = await this.#ask(`${mark === null ? 0 : 1}\n${shownMark}\n${shownWord}\n`);
     if (status === null) {
       const output = `${this.#output()}\nThe check did not end within ${timeoutMs / 1000} s`;
       return { isGood: false, output: output.trim() };

@@ -11,6 +11,7 @@ import {
   requireTools,
   toolEnvironment,
 } from '../../src/testing/tools.ts';
+import { fuseObstacle } from './fuse-fixture.ts';
 import { run, temporaryFolder } from './serve-process.ts';
 
 const example = fileURLToPath(new URL('../../contrib/crash-testing', import.meta.url));
@@ -102,7 +103,7 @@ function exampleObstacle(): string | null {
   const missing = missingTools(['sqlite3', 'cc']);
   if (missing.length > 0) return `needs ${missing.join(', ')}`;
   if (!existsSync('/usr/include/sqlite3ext.h')) return "needs SQLite's headers (libsqlite3-dev)";
-  return existsSync('/dev/fuse') ? null : 'needs /dev/fuse';
+  return fuseObstacle();
 }
 
 describeUnless(exampleObstacle())('the example of the guide: SQLite', () => {

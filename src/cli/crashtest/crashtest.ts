@@ -61,15 +61,35 @@ function checkOptions({ log, workload, size, image, setup, check, state, save }:
 }
 
 async function run(options: CrashtestOptions): Promise<number> {
-  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const interrupt = new AbortController();
+  const stop = listenForStop({
+    waitingFor: () => 'what is under way',
+    force: () => process.exit(COULD_NOT_RUN),
+    say,
+    forceAtSecond: true,
+  });
+  void stop.stopped.then(() => interrupt.abort());
+  try {
+    return await test(options, interrupt.signal);
+  } finally {
+    stop.dispose();
+  }
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function test(options: CrashtestOptions, signal: AbortSignal): Promise<number> {
   await using stage = await Stage.open({ files: options.device });
   if (stage.obstacle !== null) say(`$DEVMAPPER_DEVICE is not set: ${stage.obstacle}`);
-  using source = await openSource(options, stage, say);
+  using source = await openSource(options, { stage, signal, say });
   const images = new StateImages(source.log, source.base);
-  if (options.state !== undefined)
-    return await bringBack(options, options.state, { stage, images });
+  if (options.state !== undefined) {
+    return await bringBack(options, options.state, { stage, images, signal });
+  }
   const seed = options.seed === 'random' ? randomSeed() : options.seed;
-  const result = await search(options, { stage, images, source, seed });
+  const result = await search(options, { stage, images, source, seed, signal });
   const report = reportOf(images.windows, result, { seed });
   const logPath = await keepLog(options, source, report);
   const commandOf = (state: string) => againCommand(options, logPath, state);
@@ -85,21 +105,14 @@ interface Parts {
   images: StateImages;
   source: LogSource;
   seed: number;
+  signal: AbortSignal;
 }
 
 async function search(options: CrashtestOptions, parts: Parts): Promise<SearchResult> {
-  const { stage, images, source, seed } = parts;
+  const { stage, images, source, seed, signal } = parts;
   const { stderr } = process;
   const target = { write: (text: string) => stderr.write(text), isTerminal: stderr.isTTY };
   const progress = new Progress(target, options.budget);
-  const interrupt = new AbortController();
-  const stop = listenForStop({
-    waitingFor: () => 'the checks under way',
-    force: () => process.exit(COULD_NOT_RUN),
-    say: (line) => void stderr.write(`${line}\n`),
-    forceAtSecond: true,
-  });
-  void stop.stopped.then(() => interrupt.abort());
   const checks: ShellCheck[] = [];
   const seats: Seat[] = [];
   const jobCount = options.jobs ?? availableParallelism();
@@ -118,12 +131,11 @@ async function search(options: CrashtestOptions, parts: Parts): Promise<SearchRe
       budget: options.budget,
       firstPoint: source.firstPoint,
       failureLimit: options.failures,
-      signal: interrupt.signal,
+      signal,
       ...(!options.quiet && { onProgress: (now) => progress.report(now) }),
     });
   } finally {
     progress.end();
-    stop.dispose();
     for (const check of checks) check[Symbol.dispose]();
   }
 }

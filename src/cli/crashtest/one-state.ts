@@ -6,7 +6,6 @@ import { saveRawImage } from '../../crashtest/raw-image.ts';
 import type { Stage } from '../../crashtest/stage.ts';
 import { StateDisk } from '../../crashtest/state-disk.ts';
 import type { StateImages } from '../../crashtest/state-image.ts';
-import { listenForStop } from '../stop-signals.ts';
 import type { CrashtestOptions } from './crashtest-command.ts';
 import { COULD_NOT_RUN, diskEnvironment } from './source.ts';
 
@@ -14,7 +13,7 @@ import { COULD_NOT_RUN, diskEnvironment } from './source.ts';
 export async function bringBack(
   { check, save }: CrashtestOptions,
   word: string,
-  { stage, images }: { stage: Stage; images: StateImages },
+  { stage, images, signal }: { stage: Stage; images: StateImages; signal: AbortSignal },
 ): Promise<number> {
   const state = parseState(images.windows, word);
   const image = images.build(state);
@@ -27,7 +26,7 @@ export async function bringBack(
   if (check === undefined) {
     const lines = [staged.uri, staged.path, mark === null ? null : `after the mark "${mark}"`];
     process.stdout.write(`${lines.filter((line) => line !== null).join('\n')}\n`);
-    await untilStopped();
+    await aborted(signal);
     return 0;
   }
   const environment = { ...diskEnvironment(staged), DEVMAPPER_STATE: word };
@@ -48,13 +47,9 @@ async function runCheck(command: string, env: NodeJS.ProcessEnv): Promise<number
   return status === 0 ? 0 : 1;
 }
 
-async function untilStopped(): Promise<void> {
-  const stop = listenForStop({
-    waitingFor: () => 'whoever uses the disk',
-    force: () => process.exit(COULD_NOT_RUN),
-    say: (line) => void process.stderr.write(`${line}\n`),
-    forceAtSecond: true,
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  await stop.stopped;
-  stop.dispose();
 }

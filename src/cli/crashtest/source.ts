@@ -31,15 +31,21 @@ export function diskEnvironment({ uri, path }: StagedDisk): NodeJS.ProcessEnv {
   return environment;
 }
 
+export interface SourceParts {
+  stage: Stage;
+  /** Ends the workload. */
+  signal: AbortSignal;
+  say: (line: string) => void;
+}
+
 export async function openSource(
   options: CrashtestOptions,
-  stage: Stage,
-  say: (line: string) => void,
+  parts: SourceParts,
 ): Promise<LogSource> {
   const source =
     options.log === undefined
-      ? await record(options, stage)
-      : await readLog(options, options.log, say);
+      ? await record(options, parts)
+      : await readLog(options, options.log, parts.say);
   if (options.from === undefined) return source;
   return { ...source, firstPoint: findPoint(source.log, options.from) };
 }
@@ -84,7 +90,10 @@ function findPoint({ entries }: CrashLog, word: string): number {
   );
 }
 
-async function record(options: CrashtestOptions, stage: Stage): Promise<LogSource> {
+async function record(
+  options: CrashtestOptions,
+  { stage, signal }: SourceParts,
+): Promise<LogSource> {
   const { image, size = 0, setup, workload = '' } = options;
   const base = image === undefined ? blankImage(size / SECTOR_BYTES) : fileImage(image);
   const disk: RecordingDisk = new RecordingDisk({
@@ -99,12 +108,12 @@ async function record(options: CrashtestOptions, stage: Stage): Promise<LogSourc
   };
   let firstPoint = 0;
   if (setup !== undefined) {
-    await runToEnd('setup', setup, environment);
+    await runToEnd('setup', setup, { environment, signal });
     marks.drain();
     flush(disk);
     firstPoint = disk.log.entries.length;
   }
-  await runToEnd('workload', workload, environment);
+  await runToEnd('workload', workload, { environment, signal });
   marks.drain();
   return { base, log: disk.log, firstPoint, [Symbol.dispose]: () => base.close() };
 }
@@ -122,13 +131,20 @@ function flush(disk: RecordingDisk): void {
 }
 
 /** What it says goes to standard error: standard output is the report's. */
-async function runToEnd(what: string, command: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const child = spawn('/bin/sh', ['-c', command], { stdio: ['inherit', 2, 2], env });
+async function runToEnd(
+  what: string,
+  command: string,
+  { environment, signal }: { environment: NodeJS.ProcessEnv; signal: AbortSignal },
+): Promise<void> {
+  const child = spawn('/bin/sh', ['-c', command], { stdio: ['inherit', 2, 2], env: environment });
+  const end = () => child.kill('SIGTERM');
+  signal.addEventListener('abort', end);
   const ending = await new Promise<string | number>((resolve) => {
     child.on('error', (error) => resolve(error.message));
-    child.on('exit', (status, signal) => resolve(status ?? signal ?? 'unknown'));
+    child.on('exit', (status, killedBy) => resolve(status ?? killedBy ?? 'unknown'));
   });
-  if (ending === 0) return;
+  signal.removeEventListener('abort', end);
+  if (ending === 0 && !signal.aborted) return;
   const how = typeof ending === 'number' ? `it ended with status ${ending}` : ending;
   throw new CommandError(`Cannot test: the ${what} failed: ${how}`, {
     status: COULD_NOT_RUN,
