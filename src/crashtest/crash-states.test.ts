@@ -269,6 +269,19 @@ describe('planned states', () => {
     expect(words).toEqual(expect.arrayContaining(['4:none', '4:2', '4:3', '3:all']));
   });
 
+  test('have nothing and all of a large window at its flush, and each of its writes alone', async () => {
+    const disk = recorder();
+    for (let sector = 0; sector < 6; sector += 1) await write(disk, sector, 'a');
+    await flush(disk);
+    const { windows } = new StateImages(disk.log, blankImage(SIZE));
+    const words: string[] = [];
+    for (const { state, kind } of planStates({ windows, prng: createPrng(1), tearSectors: null })) {
+      if (kind === 'sample') break;
+      words.push(formatState(windows, state));
+    }
+    expect(words).toEqual(expect.arrayContaining(['6:none', '6:all', '4:3', '6:0-2,4-5']));
+  });
+
   test('leave out what came before the first point', async () => {
     const disk = recorder();
     await write(disk, 0, 'a');

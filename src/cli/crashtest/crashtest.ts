@@ -165,7 +165,9 @@ async function keepLog(
   source: LogSource,
   { failures }: CrashReport,
 ): Promise<string | null> {
-  if (keep === undefined && (log !== undefined || failures.length === 0)) return log ?? null;
+  if (keep === undefined && (log !== undefined || failures.length === 0)) {
+    return log === undefined ? null : resolve(log);
+  }
   const name = `devmapper-crashtest-${process.pid}-${systemClock.wallMs()}.log`;
   const path = resolve(keep ?? join(tmpdir(), name));
   await saveLogFile(source.log, path);
