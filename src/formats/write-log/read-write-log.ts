@@ -15,8 +15,6 @@ export interface ReadWriteLogOptions {
    * more than it says. An older log that was there before may be taken for entries too.
    */
   pastCount?: boolean;
-  /** Called now and then, for a progress bar. */
-  onProgress?: (progress: { entryCount: number; offsetBytes: number }) => void;
 }
 
 const WINDOW_BYTES = 2 ** 20;
@@ -26,7 +24,7 @@ const MAX_SECTOR = Math.floor(Number.MAX_SAFE_INTEGER / SECTOR_BYTES);
 /** Throws FormatError when there is no log, DmError EIO when it cannot be read. */
 export async function readWriteLog(
   disk: ByteDisk,
-  { pastCount = false, onProgress }: ReadWriteLogOptions = {},
+  { pastCount = false }: ReadWriteLogOptions = {},
 ): Promise<WriteLog> {
   const superBlock = await readSuperBlock(disk);
   const { sectorBytes, entryCount } = superBlock;
@@ -36,9 +34,9 @@ export async function readWriteLog(
     const offsetBytes = log.endOffsetBytes;
     try {
       checkRest(disk, offsetBytes, sectorBytes);
-      const at = await window.reach(offsetBytes, () => {
-        onProgress?.({ entryCount: log.entryCount, offsetBytes });
-      });
+      // No promise for each entry, of which there may be millions.
+      if (!window.has(offsetBytes)) await window.move(offsetBytes);
+      const at = offsetBytes - window.startBytes;
       log.add(decodeEntry(window.bytes, at, { log, restBytes: disk.sizeBytes - offsetBytes }));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
@@ -67,23 +65,24 @@ class Window {
   bytes: Uint8Array = new Uint8Array(0);
   readonly #disk: ByteDisk;
   readonly #sectorBytes: number;
-  #startBytes = 0;
+  startBytes = 0;
 
   constructor(disk: ByteDisk, sectorBytes: number) {
     this.#disk = disk;
     this.#sectorBytes = sectorBytes;
   }
 
-  /** Where in `bytes` the log sector at `offsetBytes` begins, which lies on the disk. `onRead`: before it reads. */
-  async reach(offsetBytes: number, onRead: () => void): Promise<number> {
-    const at = offsetBytes - this.#startBytes;
-    if (at + this.#sectorBytes <= this.bytes.byteLength) return at;
-    onRead();
+  /** Whether the log sector at `offsetBytes` is in it. */
+  has(offsetBytes: number): boolean {
+    return offsetBytes + this.#sectorBytes <= this.startBytes + this.bytes.byteLength;
+  }
+
+  /** To a log sector behind those it had, which lies on the disk. */
+  async move(offsetBytes: number): Promise<void> {
     const lengthBytes = Math.max(WINDOW_BYTES, this.#sectorBytes);
     const restBytes = this.#disk.sizeBytes - offsetBytes;
     this.bytes = await this.#disk.read(offsetBytes, Math.min(lengthBytes, restBytes));
-    this.#startBytes = offsetBytes;
-    return 0;
+    this.startBytes = offsetBytes;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a write log holds, entry by entry, in typed arrays: about 30 bytes for each, so that millions are no burden. Made by `readWriteLog`.
+ * What a write log holds, entry by entry, in typed arrays: 29 bytes for each and at most as much room again, so that millions are no burden. Made by `readWriteLog`.
  *
  * Sectors have 512 bytes here as everywhere, whatever the log counts in. The data stay where they are: `dataOffsetBytes` in the log.
  *
