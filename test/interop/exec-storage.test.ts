@@ -56,18 +56,6 @@ describeUnless(obstacle)('storage programs under exec', { timeout: 60_000 }, () 
     );
   });
 
-  test('LVM: a snapshot is refused, because there is no such target', async () => {
-    const { status, stderr } = await world.script(`
-      lvm() { command lvm "$@" --config '${LVM}'; }
-      ${disk(`${NAME}-a`, 64)}
-      lvm pvcreate -q /dev/mapper/${NAME}-a; lvm vgcreate -q ${GROUP} /dev/mapper/${NAME}-a
-      lvm lvcreate -qq -y -n lin -L 24M ${GROUP}
-      S=0; lvm lvcreate -y -s -n snap -L 8M ${GROUP}/lin || S=$?
-      lvm vgremove -qq -y ${GROUP}; dmsetup remove ${NAME}-a; exit $S`);
-    expect(status).not.toBe(0);
-    expect(stderr).toContain('snapshot: Required device-mapper target(s) not detected');
-  });
-
   test('kpartx maps partitions', async () => {
     writeFileSync(
       join(world.folder, 'mbr'),
