@@ -111,6 +111,23 @@ describe('snapshot', () => {
     ]);
   });
 
+  test('becomes active between writes to the origin, not during one', async () => {
+    const { rig, disk } = await createRig();
+    await rig.load('late', `0 ${SIZE} snapshot mapper/real D P 8`);
+    await rig.run(write(disk, 0, 500, 8));
+    const free = rig.disk('O').addFault({ effect: { kind: 'stall' }, op: Op.write });
+    const written = write(disk, 0, 1, 8);
+    await rig.clock.advance(20);
+    const resumed = rig.mapper.get('late').resume();
+    await rig.clock.advance(20);
+    const following = write(disk, 8, 600, 8);
+    free();
+    rig.disk('O').unstall();
+    expect(await rig.run(Promise.all([written, following, resumed]))).toEqual([0, 0, undefined]);
+    const wanted = [...count(1, 8), ...ORIGINAL.slice(8)];
+    expect(await numbers(rig, rig.mapper.get('late'))).toEqual(wanted);
+  });
+
   test('a flush goes to the COW device alone', async () => {
     const { rig, before } = await createRig();
     const [origin, cow] = [rig.disk('O').counts.flush, rig.disk('C').counts.flush];
