@@ -118,14 +118,17 @@ describe('snapshot', () => {
     const free = rig.disk('O').addFault({ effect: { kind: 'stall' }, op: Op.write });
     const written = write(disk, 0, 1, 8);
     await rig.clock.advance(20);
-    const resumed = rig.mapper.get('late').resume();
+    const late = rig.mapper.get('late');
+    const resumed = late.resume();
     await rig.clock.advance(20);
+    // It would show what was there before the write, and later what was written.
+    expect(late.suspended).toBe(true);
     const following = write(disk, 8, 600, 8);
     free();
     rig.disk('O').unstall();
     expect(await rig.run(Promise.all([written, following, resumed]))).toEqual([0, 0, undefined]);
     const wanted = [...count(1, 8), ...ORIGINAL.slice(8)];
-    expect(await numbers(rig, rig.mapper.get('late'))).toEqual(wanted);
+    expect(await numbers(rig, late)).toEqual(wanted);
   });
 
   test('a flush goes to the COW device alone', async () => {
