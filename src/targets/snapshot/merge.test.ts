@@ -19,7 +19,7 @@ const ORIGINAL = count(1000, SIZE);
 
 class Volumes {
   readonly rig = new SnapshotRig({
-    sizes: { O: SIZE, C: 2048, D: 2048 },
+    sizes: { O: SIZE, C: 2048, D: 2048, E: 2048 },
     latency: uniformLatency(0.1, 3),
   });
 
@@ -177,6 +177,19 @@ describe('merge', () => {
     await volumes.merged();
     expect(numbersOf(rig.disk('O').peek(0, SIZE))).toEqual(wanted);
     expect(await volumes.numbers('other')).toEqual(others);
+  });
+
+  test('waits for the one snapshot that needs a copy, while another has all', async () => {
+    const volumes = await new Volumes().create();
+    const { rig } = volumes;
+    await rig.start('full', `0 ${SIZE} snapshot mapper/real D P 16`);
+    await rig.run(volumes.write('full', 0, 1, SIZE));
+    await rig.start('empty', `0 ${SIZE} snapshot mapper/real E P 4`);
+    await rig.run(volumes.write('before', 0, 5000, 40));
+    await volumes.merge();
+    await volumes.merged();
+    expect(await volumes.numbers('empty')).toEqual(ORIGINAL);
+    expect(await volumes.numbers('full')).toEqual(count(1, SIZE));
   });
 
   test('waits for writes to what it is about to merge', async () => {

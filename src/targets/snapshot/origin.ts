@@ -90,15 +90,19 @@ export class Origin {
   };
 
   #admit(bio: Bio): boolean {
-    return !this.#protect(bio.sector, bio.sectorCount, null, bio);
+    return !this.#protect(bio.sector, bio.sectorCount, this.#snapshots, bio);
   }
 
   /** Begins what copies it can, and has `bio` wait for the first. */
-  #protect(sector: number, sectorCount: number, but: Snapshot | null, bio: Bio | null): boolean {
+  #protect(
+    sector: number,
+    sectorCount: number,
+    snapshots: readonly Snapshot[],
+    bio: Bio | null,
+  ): boolean {
     let waiting = bio;
     let copyCount = 0;
-    for (const snapshot of this.#snapshots) {
-      if (snapshot === but) continue;
+    for (const snapshot of snapshots) {
       const last = snapshot.chunkOf(sector + sectorCount - 1);
       for (let chunk = snapshot.chunkOf(sector); chunk <= last; chunk += 1) {
         if (!snapshot.protect(chunk, waiting)) continue;
@@ -112,9 +116,11 @@ export class Origin {
 
   /** Resolves when all snapshots but `but` have what is in the range: it is about to be overwritten. */
   async protectRange(sector: number, sectorCount: number, but: Snapshot): Promise<void> {
-    for (const snapshot of this.#snapshots) {
-      if (snapshot === but) continue;
-      while (this.#protect(sector, sectorCount, but, null)) await snapshot.progress();
+    const others = this.#snapshots.filter((snapshot) => snapshot !== but);
+    // All at once; then each by itself, since one that has nothing under way has no progress to wait for.
+    this.#protect(sector, sectorCount, others, null);
+    for (const snapshot of others) {
+      while (this.#protect(sector, sectorCount, [snapshot], null)) await snapshot.progress();
     }
   }
 
