@@ -122,12 +122,15 @@ export class Cell {
     );
   }
 
-  /** From now on holds what `other` holds, which goes its own way; what of it is durable remains the other's affair. */
+  /**
+   * From now on holds what `other` holds, which goes its own way; what of it is durable remains the other's affair. Of the other's changes none is under
+   * way but those that wait until later.
+   */
   inherit(other: Cell): void {
-    this.#versions = other.#versions.filter((version) =>
-      other.#isReadable(version, Number.POSITIVE_INFINITY),
+    this.#versions = other.#versions.filter(
+      ({ change }) => change.end !== Number.POSITIVE_INFINITY,
     );
-    this.#seen = null;
+    this.#seen = other.#seen;
   }
 }
 

@@ -2,18 +2,31 @@
 
 import type { Prng } from '../../base/prng.ts';
 import type { Cell } from './cell.ts';
-import type { Trouble } from './trouble.ts';
+import type { SnapshotRecord } from './snapshots.ts';
+
+/** Whether requests that were under way at `tick` or later could fail. */
+export interface Possibility {
+  since(tick: number): boolean;
+}
+
+export const ALWAYS: Possibility = { since: () => true };
 
 /** A sector of memory under a row, seen through what encrypts it on the way. */
 export interface CellSlot {
   readonly cell: Cell;
   readonly lens: string;
   /** Of whatever can make I/O to it fail. */
-  readonly troubles: readonly Trouble[];
+  readonly troubles: readonly Possibility[];
+  /** Writes and flushes that end well may have done nothing. */
+  readonly isDoubtful?: boolean;
+  /** A discard that ends well may have done nothing. */
+  readonly ignoresDiscards?: boolean;
 }
 
-/** `zero` reads zeroes and takes writes; `anything` takes them too and reads as it likes; `error` fails. */
-export type Slot = CellSlot | 'zero' | 'anything' | 'error';
+/**
+ * `zero` reads zeroes and takes writes; `anything` takes them too and reads as it likes; `unknown` does as it likes in all; `error` fails.
+ */
+export type Slot = CellSlot | 'zero' | 'anything' | 'unknown' | 'error';
 
 /** A run of a disk or of another volume. */
 export interface Part {
@@ -30,24 +43,36 @@ export interface RowDraft {
   readonly parts: readonly Part[];
   /** What the row's sectors show, told what the parts' sectors show. */
   show(parts: readonly (readonly Slot[])[]): readonly Slot[];
+  /** What can make flushes fail besides what is below. */
+  readonly troubles?: readonly Possibility[];
   /** Two rows that show the same, if it can be cut. */
   cut?(prng: Prng): readonly RowDraft[];
   /** A message, and the row that it makes of this one. */
   message?(prng: Prng): { argv: readonly string[]; after: RowDraft };
+  /** Of a snapshot. */
+  readonly record?: SnapshotRecord;
   /** What a reload, which forgets messages, makes of it; default: the same. */
   readonly fresh?: RowDraft;
 }
 
 export interface Drawing {
   readonly prng: Prng;
+  /** No disk fails in this history. */
+  readonly isFaultless: boolean;
   /** A run that nothing uses yet, or null when there is none so long. */
-  take(lengthSectors: number): Part | null;
+  take(lengthSectors: number, options?: { onDisk: boolean }): Part | null;
+  /** The same, from the very start of a ground. */
+  takeStart(lengthSectors: number): Part | null;
+  /** A disk of zeroes that nothing uses, all of it. */
+  takeScratch(): Part | null;
 }
 
 export interface TargetDescription {
   readonly name: string;
   /** How often it is drawn, compared with the others. */
   readonly weight: number;
+  /** Its rows are only right at the start of a table, and stay alone there. */
+  readonly isAlone?: boolean;
   /** null: not with what there is. */
   draw(drawing: Drawing): RowDraft | null;
 }

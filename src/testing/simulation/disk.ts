@@ -15,6 +15,8 @@ import { writeStamp } from './stamps.ts';
 import { Trouble } from './trouble.ts';
 
 const DISK_MAJOR = 251;
+/** Some have room for anything, some are soon full. */
+const SCRATCH_SECTORS = [40, 200, 200];
 /** What a slow disk takes longer, at most. */
 const SLOWNESS = 50;
 
@@ -34,15 +36,22 @@ export class Disk {
   readonly #conditions = new Set<Condition>();
   #slowness = 1;
 
-  constructor(options: { index: number; seed: number; clock: Clock; ledger: Ledger }) {
-    const { index, seed, clock, ledger } = options;
+  constructor(options: {
+    index: number;
+    seed: number;
+    clock: Clock;
+    ledger: Ledger;
+    /** It begins with zeroes. */
+    isScratch?: boolean;
+  }) {
+    const { index, seed, clock, ledger, isScratch = false } = options;
     const prng = createPrng((seed ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0);
     this.name = `disk${index}`;
     this.#ledger = ledger;
     this.#clock = clock;
     const latency = drawLatency(prng);
     const discarded = prng.pick(['zeroes', 'zeroes', 'garbage'] as const);
-    const sizeSectors = prng.integer(24, 200);
+    const sizeSectors = isScratch ? prng.pick(SCRATCH_SECTORS) : prng.integer(24, 160);
     this.medium = new SimulatedDisk({
       sizeSectors,
       clock,
@@ -58,7 +67,7 @@ export class Disk {
         },
       }),
     });
-    const stamps = prng.chance(0.8) ? ledger.takeStamps(sizeSectors, this.name) : 0;
+    const stamps = !isScratch && prng.chance(0.8) ? ledger.takeStamps(sizeSectors, this.name) : 0;
     if (stamps !== 0) this.#fill(stamps);
     const troubles = [this.trouble];
     const discardedStamp = discarded === 'zeroes' ? 0 : ANYTHING;

@@ -6,6 +6,9 @@ import { BioFlag, Op } from '../../core/bio.ts';
 import type { Fault } from '../../devices/simulated-faults.ts';
 import type { Drawing, Part, RowDraft, TargetDescription } from './description.ts';
 import type { RequestSpec } from './request.ts';
+import * as snapshotSteps from './snapshot-steps.ts';
+import { drawLine } from './snapshots.ts';
+import type { Action } from './steps.ts';
 import * as steps from './steps.ts';
 import { TableDraft } from './table-draft.ts';
 import type { Volume } from './volume.ts';
@@ -13,8 +16,6 @@ import type { World } from './world.ts';
 
 const VOLUME_LIMIT = 6;
 const ROW_LIMIT = 5;
-
-type Action = Omit<steps.Step, 'waitMs'>;
 
 /** How much of each kind a history has. */
 interface Weighted<T> {
@@ -27,6 +28,7 @@ export class StepDrawing {
   readonly #prng: Prng;
   readonly #descriptions: readonly Weighted<TargetDescription>[];
   readonly #kinds: readonly Weighted<() => Action | null>[];
+  readonly #isFaultless: boolean;
   #volumeCount = 0;
 
   constructor(world: World, prng: Prng, descriptions: readonly TargetDescription[]) {
@@ -35,7 +37,10 @@ export class StepDrawing {
     this.#descriptions = descriptions.map((item) => ({ weight: item.weight, item }));
     // Some histories have no faults, others no crashes: what is rare beside them is found too.
     const faults = prng.pick([0, 0, 1, 3]);
+    this.#isFaultless = faults === 0;
     const crashes = prng.pick([0, 0, 1, 2]);
+    const hasSnapshots = descriptions.some(({ name }) => name === 'snapshot');
+    const snapshots = hasSnapshots ? prng.pick([0, 1, 3]) : 0;
     const admin = prng.pick([0.3, 1, 1, 3]);
     this.#kinds = [
       { weight: 70, item: () => this.#request() },
@@ -47,6 +52,14 @@ export class StepDrawing {
       { weight: 4 * admin, item: () => this.#change() },
       { weight: 3 * admin, item: () => this.#message() },
       { weight: 1 * admin, item: () => this.#remove() },
+      ...(snapshots > 0
+        ? [
+            { weight: 2 * snapshots, item: () => this.#createOrigin() },
+            { weight: 4 * snapshots, item: () => this.#snapshot() },
+            { weight: 2 * snapshots, item: () => this.#merge() },
+            { weight: 2 * snapshots, item: () => this.#endMerge() },
+          ]
+        : []),
       { weight: 3 * faults, item: () => this.#fault() },
       { weight: 2 * faults, item: () => this.#stall() },
       { weight: 1.5 * crashes, item: () => steps.crash },
@@ -55,7 +68,7 @@ export class StepDrawing {
   }
 
   next(): steps.Step {
-    const waitMs = this.#prng.pick([0, 0, 0, 0, 0.5, 1, 2, 5, 10]);
+    const waitMs = this.#prng.pick([0, 0, 0, 0, 0, 0, 0.5, 1, 1, 2, 2, 5, 5, 10, 10, 700]);
     return { ...this.#action(), waitMs };
   }
 
@@ -78,7 +91,7 @@ export class StepDrawing {
   }
 
   #request(): Action | null {
-    const volume = this.#pick(({ live }) => live !== null);
+    const volume = this.#pick(({ live, isPrivate }) => live !== null && !isPrivate);
     return volume && steps.request(volume.name, this.#spec(volume));
   }
 
@@ -114,8 +127,11 @@ export class StepDrawing {
   }
 
   #loadEqual(): Action | null {
-    const volume = this.#pick(({ live, isSettled }) => isSettled && live!.isFresh);
-    return volume && steps.loadEqual(volume.name, volume.live!.equal(this.#prng));
+    // As in a kernel, a merge has no second table that waits for it.
+    const volume = this.#pick(
+      (each) => each.isSettled && each.live!.isFresh && !hasRow(each, 'snapshot-merge'),
+    );
+    return volume && steps.loadEqual(volume.name, this.#prng.uint32());
   }
 
   #clear(): Action | null {
@@ -125,8 +141,8 @@ export class StepDrawing {
 
   #change(): Action | null {
     const prng = this.#prng;
-    const volume = this.#pick((each) => each.isSettled && this.#world.usersOf(each).length === 0);
-    const draft = volume && this.#table(volume);
+    const volume = this.#pick((each) => isFree(each, this.#world));
+    const draft = volume && this.#table({ replaced: volume });
     if (!draft) return null;
     const options = {
       suspends: prng.chance(0.6),
@@ -138,10 +154,7 @@ export class StepDrawing {
 
   #message(): Action | null {
     const volume = this.#pick(
-      (each) =>
-        each.isSettled &&
-        this.#world.usersOf(each).length === 0 &&
-        each.live!.rows.some((row) => row.message),
+      (each) => isFree(each, this.#world) && each.live!.rows.some((row) => row.message),
     );
     if (volume === null) return null;
     const { row, index } = this.#prng.pick(
@@ -151,6 +164,35 @@ export class StepDrawing {
     return steps.message(volume.name, index, argv, { before: row, after });
   }
 
+  #createOrigin(): Action | null {
+    if (this.#volumes().length >= VOLUME_LIMIT) return null;
+    // Nobody else may write below an origin.
+    const draft = this.#table({ onDisk: true });
+    if (draft === null || draft.rows.some(({ type }) => !REAL_TYPES.includes(type))) return null;
+    this.#volumeCount += 1;
+    return snapshotSteps.createOrigin(`v${this.#volumeCount}`, draft);
+  }
+
+  #snapshot(): Action | null {
+    const origin = this.#pick((each) => each.isSettled && hasRow(each, 'snapshot-origin'));
+    const drawing = new FreeParts(this.#world, this.#prng, { isFaultless: true });
+    const cow = origin && drawing.takeScratch();
+    if (!cow) return null;
+    this.#volumeCount += 1;
+    const line = drawLine(this.#prng);
+    return snapshotSteps.snapshot(origin.name, `s${this.#volumeCount}`, cow.ground, line);
+  }
+
+  #merge(): Action | null {
+    const snapshot = this.#pick((each) => each.isSettled && hasRow(each, 'snapshot'));
+    return snapshot && snapshotSteps.merge(snapshot.name);
+  }
+
+  #endMerge(): Action | null {
+    const merging = this.#pick((each) => each.isSettled && hasRow(each, 'snapshot-merge'));
+    return merging && snapshotSteps.endMerge(merging.name);
+  }
+
   #remove(): Action | null {
     const volume = this.#pick((each) => this.#world.usersOf(each).length === 0);
     return volume && steps.remove(volume.name);
@@ -158,7 +200,7 @@ export class StepDrawing {
 
   #fault(): Action {
     const prng = this.#prng;
-    const disk = prng.pick(this.#world.disks);
+    const disk = prng.pick(this.#world.allDisks);
     const what: Fault = {
       effect: { kind: 'error', errno: prng.pick([Errno.EIO, Errno.ENOSPC, Errno.ETIMEDOUT]) },
     };
@@ -174,22 +216,40 @@ export class StepDrawing {
 
   #stall(): Action {
     const prng = this.#prng;
-    const { name } = prng.pick(this.#world.disks);
+    const { name } = prng.pick(this.#world.allDisks);
     const step = prng.pick([steps.stall, steps.slow]);
     return step(name, prng.pick([1, 10, 50, 200]));
   }
 
-  /** `replaced`: what its tables use is free too. */
-  #table(replaced?: Volume): TableDraft | null {
+  /** `replaced`: what its tables use is free too. `onDisk`: not on other volumes. */
+  #table(options: { replaced?: Volume; onDisk?: boolean } = {}): TableDraft | null {
     const prng = this.#prng;
-    const drawing = new FreeParts(this.#world, prng, replaced);
+    const isFaultless = this.#isFaultless;
+    const drawing = new FreeParts(this.#world, prng, { isFaultless, ...options });
     const rows: RowDraft[] = [];
     for (let count = prng.integer(1, ROW_LIMIT); count > 0; count -= 1) {
-      const row = pickWeighted(this.#descriptions, prng).draw(drawing);
+      const description = pickWeighted(this.#descriptions, prng);
+      if (description.isAlone && rows.length > 0) continue;
+      const row = description.draw(drawing);
       if (row) rows.push(row);
+      if (row && description.isAlone) break;
     }
     return rows.length === 0 ? null : new TableDraft(rows);
   }
+}
+
+/** What an origin is made of here: nothing that reads as it likes. */
+const REAL_TYPES = ['linear', 'striped', 'unstriped', 'delay'];
+
+function hasRow({ live }: Volume, type: string): boolean {
+  return live!.rows[0]!.type === type;
+}
+
+/** Its table may be changed for another. */
+function isFree(volume: Volume, world: World): boolean {
+  const { isSettled, live, isPrivate } = volume;
+  if (!isSettled || isPrivate || world.usersOf(volume).length > 0) return false;
+  return !live!.rows.some(({ type }) => type.startsWith('snapshot'));
 }
 
 const OPS = [
@@ -214,16 +274,40 @@ function pickWeighted<T>(items: readonly Weighted<T>[], prng: Prng): T {
   return items.at(-1)!.item;
 }
 
+interface Ground {
+  readonly operand: string;
+  /** 1 for each sector that something uses. */
+  readonly used: Uint8Array;
+}
+
 /** Disks and volumes with what nobody uses of them. */
 class FreeParts implements Drawing {
   readonly prng: Prng;
-  readonly #grounds: { operand: string; used: Uint8Array }[] = [];
+  readonly isFaultless: boolean;
+  readonly #onDisk: boolean;
+  readonly #grounds: Ground[] = [];
+  readonly #scratch: Ground[] = [];
 
-  constructor(world: World, prng: Prng, replaced: Volume | undefined) {
+  constructor(
+    world: World,
+    prng: Prng,
+    options: { isFaultless: boolean; replaced?: Volume; onDisk?: boolean },
+  ) {
+    const { isFaultless, replaced, onDisk = false } = options;
     this.prng = prng;
+    this.#onDisk = onDisk;
+    this.isFaultless = isFaultless;
     for (const { name, slots } of world.disks) this.#add(name, slots.length);
+    for (const { name, slots } of world.scratchDisks)
+      this.#addTo(this.#scratch, name, slots.length);
     for (const volume of world.volumes) {
-      if (volume === replaced || !volume.isSettled || standsOn(world, volume, replaced)) continue;
+      if (
+        volume === replaced ||
+        volume.isPrivate ||
+        !volume.isSettled ||
+        standsOn(world, volume, replaced)
+      )
+        continue;
       this.#add(volume.operand, volume.slots.length);
     }
     for (const volume of world.volumes) {
@@ -233,17 +317,23 @@ class FreeParts implements Drawing {
   }
 
   #add(operand: string, sizeSectors: number): void {
-    this.#grounds.push({ operand, used: new Uint8Array(sizeSectors) });
+    this.#addTo(this.#grounds, operand, sizeSectors);
+  }
+
+  #addTo(list: Ground[], operand: string, sizeSectors: number): void {
+    list.push({ operand, used: new Uint8Array(sizeSectors) });
   }
 
   #use({ ground, startSectors, lengthSectors }: Part): void {
-    const found = this.#grounds.find(({ operand }) => operand === ground);
+    const all = [...this.#grounds, ...this.#scratch];
+    const found = all.find(({ operand }) => operand === ground);
     found?.used.fill(1, startSectors, startSectors + lengthSectors);
   }
 
-  take(lengthSectors: number): Part | null {
+  take(lengthSectors: number, { onDisk } = { onDisk: false }): Part | null {
     const { prng } = this;
     const places = this.#grounds.flatMap(({ operand, used }) => {
+      if ((onDisk || this.#onDisk) && operand.startsWith('mapper/')) return [];
       const start = freeRun(used, lengthSectors, prng.integer(0, 3));
       return start === null ? [] : [{ operand, start }];
     });
@@ -251,6 +341,25 @@ class FreeParts implements Drawing {
     // The last made is the highest: stacks grow.
     const { operand, start } = prng.chance(0.4) ? places.at(-1)! : prng.pick(places);
     const part = { ground: operand, startSectors: start, lengthSectors };
+    this.#use(part);
+    return part;
+  }
+
+  takeStart(lengthSectors: number): Part | null {
+    const isFree = ({ used }: Ground) =>
+      used.length >= lengthSectors && !used.subarray(0, lengthSectors).includes(1);
+    const found = this.#grounds.filter(isFree);
+    if (found.length === 0) return null;
+    const { operand } = this.prng.pick(found);
+    const part = { ground: operand, startSectors: 0, lengthSectors };
+    this.#use(part);
+    return part;
+  }
+
+  takeScratch(): Part | null {
+    const found = this.#scratch.find(({ used }) => !used.includes(1));
+    if (!found) return null;
+    const part = { ground: found.operand, startSectors: 0, lengthSectors: found.used.length };
     this.#use(part);
     return part;
   }

@@ -35,6 +35,8 @@ export class Request {
   readonly #stamps: number = 0;
   readonly #release: () => void;
   #change: Change;
+  /** In its place where writes may have no effect: it never counts as done. */
+  #doubtful: Change;
   #endCount = 0;
 
   constructor(volume: Volume, spec: RequestSpec, open: () => () => void) {
@@ -63,7 +65,7 @@ export class Request {
     bio.dataOffset = dataOffset;
     bio.extents = op === Op.blockStatus ? new ExtentList() : null;
     bio.onEnd = (ended) => this.#end(ended.error);
-    this.#change = this.#begin();
+    [this.#change, this.#doubtful] = this.#begin();
     this.#release = open();
   }
 
@@ -85,27 +87,36 @@ export class Request {
     return this.#volume.slots.slice(sector, sector + sectorCount);
   }
 
-  #begin(): Change {
+  #begin(): [Change, Change] {
     const { op, flags } = this.#spec;
     const { ledger } = this.#volume;
     const isFua = (flags & BioFlag.fua) !== 0;
     const change = { start: ledger.step(), end: Number.POSITIVE_INFINITY, isDone: false, isFua };
+    const doubtful = { ...change };
     if (op === Op.write || op === Op.discard || op === Op.writeZeroes) {
       const horizon = Math.min(change.start, this.#volume.horizon());
       this.#slots().forEach((slot, index) => {
         if (typeof slot === 'string') return;
-        const { cell, lens } = slot;
-        if (op === Op.discard) cell.begin(change, cell.discarded, '', horizon);
-        else cell.begin(change, op === Op.write ? this.#stamps + index : 0, lens, horizon);
+        const { cell, lens, isDoubtful = false, ignoresDiscards = false } = slot;
+        const own = isDoubtful ? doubtful : change;
+        const discarded = ignoresDiscards ? ANYTHING : cell.discarded;
+        if (op === Op.discard) cell.begin(own, discarded, '', horizon);
+        else cell.begin(own, op === Op.write ? this.#stamps + index : 0, lens, horizon);
       });
     }
-    return change;
+    return [change, doubtful];
   }
 
   /** Another table is live, and this waited for it; of the old one it may have done a part. */
   restart(): void {
-    this.#change.end = this.#volume.ledger.step();
-    this.#change = this.#begin();
+    this.#endChanges();
+    [this.#change, this.#doubtful] = this.#begin();
+  }
+
+  #endChanges(): void {
+    const tick = this.#volume.ledger.step();
+    this.#change.end = tick;
+    this.#doubtful.end = tick;
   }
 
   /** The machine it was sent from is gone. */
@@ -120,7 +131,7 @@ export class Request {
     if (this.#endCount > 1) ledger.report('answer', `${this} ended ${this.#endCount} times`);
     volume.requests.delete(this);
     this.#release();
-    this.#change.end = ledger.step();
+    this.#endChanges();
     this.#change.isDone = errno === 0;
     ledger.trace(`${this} ${errno}`);
     if (volume.isCurrent) this.#judge(errno);
@@ -146,9 +157,10 @@ export class Request {
     const { start } = this;
     if (op === Op.flush) return volume.troubles.some((trouble) => trouble.since(start));
     if (op === Op.discard && volume.device.limits.discardGranularityBytes === 0) return true;
-    return slots.some(
-      (slot) => typeof slot !== 'string' && slot.troubles.some((trouble) => trouble.since(start)),
-    );
+    return slots.some((slot) => {
+      if (typeof slot === 'string') return slot === 'unknown';
+      return slot.troubles.some((trouble) => trouble.since(start));
+    });
   }
 
   #judgeDone(slots: readonly Slot[]): void {
@@ -183,7 +195,7 @@ export class Request {
   }
 
   #judgeSector(slot: Slot, index: number): void {
-    if (slot === 'anything') return;
+    if (slot === 'anything' || slot === 'unknown') return;
     const stamp = readStamp(this.#data, this.#spec.dataOffset + index * SECTOR_BYTES);
     this.#volume.ledger.trace(String(stamp));
     if (typeof slot === 'string') {
@@ -192,8 +204,10 @@ export class Request {
     }
     const versions = slot.cell.readable(this.start);
     const exact = versions.find((version) => !isVague(version, slot) && version.stamp === stamp);
-    if (exact) slot.cell.see(exact, this.start);
-    else if (!versions.some((version) => isVague(version, slot))) {
+    // What may be forgotten may be so after it was seen.
+    if (exact) {
+      if (slot.isDoubtful !== true) slot.cell.see(exact, this.start);
+    } else if (!versions.some((version) => isVague(version, slot))) {
       const { ledger } = this.#volume;
       const wanted = versions.map((version) => ledger.describeStamp(version.stamp));
       this.#reportSector(index, stamp, wanted.join(' or '));

@@ -4,9 +4,10 @@
  */
 
 import { sleep } from '../../base/clock.ts';
+import { createPrng } from '../../base/prng.ts';
 import { OP_NAMES } from '../../core/bio.ts';
 import type { Fault } from '../../devices/simulated-faults.ts';
-import type { RowDraft } from './description.ts';
+import type { Part, RowDraft } from './description.ts';
 import { describeSpec, type RequestSpec } from './request.ts';
 import type { TableDraft } from './table-draft.ts';
 import type { Volume } from './volume.ts';
@@ -20,9 +21,13 @@ export interface Step {
   apply(world: World): void | Promise<void>;
 }
 
-type Action = Omit<Step, 'waitMs'>;
+export type Action = Omit<Step, 'waitMs'>;
 
-function onVolume(name: string, what: string, act: (volume: Volume, world: World) => void): Action {
+export function onVolume(
+  name: string,
+  what: string,
+  act: (volume: Volume, world: World) => void,
+): Action {
   return {
     text: `${name}: ${what}`,
     apply(world) {
@@ -32,13 +37,25 @@ function onVolume(name: string, what: string, act: (volume: Volume, world: World
   };
 }
 
-/** Whether all that the table stands on is there and stays what it is. */
-function canStand(world: World, draft: TableDraft): boolean {
-  return draft.parts.every(({ ground, startSectors, lengthSectors }) => {
+/** Whether all that the table stands on is there, stays what it is, and is used by nobody but perhaps `self`. */
+export function canStand(world: World, draft: TableDraft, self?: Volume): boolean {
+  const others = world.volumes.filter((volume) => volume !== self && !volume.isRemoved);
+  const used = others.flatMap(({ drafts }) => drafts.flatMap(({ parts }) => parts));
+  return draft.parts.every((part) => {
+    const { ground, startSectors, lengthSectors } = part;
     const isGround = (volume: Volume) => volume.operand === ground && volume.isSettled;
     const found = world.disk(ground) ?? world.volumes.find(isGround);
-    return found !== undefined && startSectors + lengthSectors <= found.slots.length;
+    if (!found || startSectors + lengthSectors > found.slots.length) return false;
+    return !used.some((other) => overlap(part, other));
   });
+}
+
+function overlap(a: Part, b: Part): boolean {
+  return (
+    a.ground === b.ground &&
+    a.startSectors < b.startSectors + b.lengthSectors &&
+    b.startSectors < a.startSectors + a.lengthSectors
+  );
 }
 
 export function createVolume(name: string, draft: TableDraft): Action {
@@ -83,13 +100,15 @@ export function resume(name: string): Action {
   });
 }
 
-/** Into the other slot, where it stays until a resume. */
-export function loadEqual(name: string, draft: TableDraft): Action {
-  return onVolume(name, `load ${draft}`, (volume, world) => {
+/** A table that shows the same goes into the other slot, where it stays until a resume; `seed`: of how its rows are cut. */
+export function loadEqual(name: string, seed: number): Action {
+  return onVolume(name, `load an equal table (${seed})`, (volume, world) => {
     volume.administer('load', async () => {
-      // Whatever the volume shows by now, this table must not change it.
-      const shows = (table: TableDraft | null) => table && world.showsSame(table, draft);
-      if (shows(volume.live) && volume.next === null) await world.load(volume, draft);
+      const { live, isSettled } = volume;
+      if (!isSettled || !live!.isFresh) return;
+      // Of those that wait for a snapshot's exceptions there is one.
+      if (live!.rows.some(({ record }) => record)) await volume.device.clear();
+      await world.load(volume, live!.equal(createPrng(seed)));
     });
   });
 }
@@ -109,7 +128,8 @@ export function change(
   const { suspends, noflush, restMs } = options;
   const how = suspends ? `, suspend${noflush ? ' without flush' : ''}` : '';
   return onVolume(name, `load ${draft}${how}, resume`, (volume, world) => {
-    if (!volume.isSettled || world.usersOf(volume).length > 0 || !canStand(world, draft)) return;
+    if (!volume.isSettled || world.usersOf(volume).length > 0 || !canStand(world, draft, volume))
+      return;
     volume.next = draft;
     volume.administer('change', async () => {
       try {

@@ -77,5 +77,5 @@ export function showSame(a: readonly Slot[], b: readonly Slot[]): boolean {
 
 function isSame(a: Slot, b: Slot): boolean {
   if (typeof a === 'string' || typeof b === 'string') return a === b;
-  return a.cell === b.cell && a.lens === b.lens;
+  return a.cell === b.cell && a.lens === b.lens && a.isDoubtful === b.isDoubtful;
 }

@@ -8,11 +8,10 @@
 
 import type { MappedDevice } from '../../core/mapped-device.ts';
 import type { Table } from '../../core/table.ts';
-import type { Slot } from './description.ts';
+import type { Possibility, Slot } from './description.ts';
 import type { Ledger } from './ledger.ts';
 import type { Request } from './request.ts';
 import { showSame, type TableDraft } from './table-draft.ts';
-import type { Trouble } from './trouble.ts';
 
 /** What a volume needs of the world around it. */
 export interface Surroundings {
@@ -21,7 +20,7 @@ export interface Surroundings {
   horizon(): number;
   /** False once the power failed under this boot. */
   isCurrent(): boolean;
-  show(draft: TableDraft): { slots: Slot[]; troubles: Trouble[] };
+  show(draft: TableDraft): { slots: Slot[]; troubles: Possibility[] };
 }
 
 export class Volume {
@@ -33,8 +32,10 @@ export class Volume {
   /** A table that will show something else, on its way. */
   next: TableDraft | null = null;
   slots: readonly Slot[] = [];
-  troubles: readonly Trouble[] = [];
+  troubles: readonly Possibility[] = [];
   isRemoved = false;
+  /** Only tables use it. */
+  isPrivate = false;
   readonly #world: Surroundings;
   readonly #drafts = new Map<Table, TableDraft>();
   #liveTable: Table | null = null;
@@ -77,8 +78,8 @@ export class Volume {
     return this.#queue;
   }
 
-  /** Runs `action` after those before it. It may fail only while a disk below does. */
-  administer(what: string, action: () => Promise<void>): void {
+  /** Runs `action` after those before it. It may fail only while a disk below does, or by `others`. */
+  administer(what: string, action: () => Promise<void>, others: readonly Possibility[] = []): void {
     this.#queue = this.#queue.then(async () => {
       if (!this.isCurrent || this.isRemoved) return;
       const start = this.ledger.step();
@@ -86,14 +87,19 @@ export class Volume {
         await action();
         this.ledger.trace(`${this.name}: ${what}`);
       } catch (error) {
-        this.#judgeRefusal(what, error, start);
+        this.#judgeRefusal(what, error, (trouble) => trouble.since(start), others);
       }
     });
   }
 
-  #judgeRefusal(what: string, error: unknown, start: number): void {
-    const drafts = this.drafts.flatMap((draft) => this.#world.show(draft).troubles);
-    if (!this.isCurrent || drafts.some((trouble) => trouble.since(start))) return;
+  #judgeRefusal(
+    what: string,
+    error: unknown,
+    hadPart: (trouble: Possibility) => boolean,
+    others: readonly Possibility[],
+  ): void {
+    const below = this.drafts.flatMap((draft) => this.#world.show(draft).troubles);
+    if (!this.isCurrent || [...below, ...others].some(hadPart)) return;
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.ledger.report('refusal', `${this.name}: ${what}: ${reason}`);
   }
@@ -117,13 +123,16 @@ export class Volume {
     this.live = draft;
     const { slots, troubles } = this.#world.show(draft);
     this.troubles = troubles;
-    if (showSame(slots, this.slots)) return;
+    const isSame = showSame(slots, this.slots);
     this.slots = slots;
+    if (isSame) return;
     for (const request of this.requests) request.restart();
   }
 
   /** A flush that began at `from` ended well. */
   flushed(from: number): void {
-    for (const slot of this.slots) if (typeof slot !== 'string') slot.cell.flush(from);
+    for (const slot of this.slots) {
+      if (typeof slot !== 'string' && slot.isDoubtful !== true) slot.cell.flush(from);
+    }
   }
 }

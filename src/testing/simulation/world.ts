@@ -13,17 +13,18 @@ import type { BlockDevice } from '../../core/device.ts';
 import type { OpenedDevice } from '../../core/device-opener.ts';
 import { Mapper } from '../../core/mapper.ts';
 import { createTargetRegistry, type TargetType } from '../../core/target.ts';
-import type { Part, Slot } from './description.ts';
+import type { Part, Possibility, RowDraft, Slot } from './description.ts';
 import { Disk } from './disk.ts';
 import { Ledger } from './ledger.ts';
 import { Request, type RequestSpec } from './request.ts';
-import { showSame, type TableDraft } from './table-draft.ts';
-import type { Trouble } from './trouble.ts';
+import type { SnapshotRecord } from './snapshots.ts';
+import type { TableDraft } from './table-draft.ts';
 import { type Surroundings, Volume } from './volume.ts';
 
 /** Of the simulated clock; nothing that works takes so long. */
 const PATIENCE_MS = 1_000_000;
 const VERIFY_SECTORS = 24;
+const MERGE = 'snapshot-merge';
 
 export interface WorldOptions {
   seed: number;
@@ -44,6 +45,9 @@ export class World {
   readonly clock = new SimulatedClock();
   readonly ledger = new Ledger();
   readonly disks: readonly Disk[];
+  /** Of zeroes, for what targets keep apart. */
+  readonly scratchDisks: readonly Disk[];
+  readonly allDisks: readonly Disk[];
   crashCount = 0;
   requestCount = 0;
   readonly #options: WorldOptions;
@@ -54,10 +58,15 @@ export class World {
     const { seed } = options;
     const { clock, ledger } = this;
     this.#options = options;
-    const count = createPrng(seed).integer(1, 3);
+    const prng = createPrng(seed);
+    const count = prng.integer(1, 3);
     this.disks = Array.from({ length: count }, (_, index) => {
       return new Disk({ index, seed, clock, ledger });
     });
+    this.scratchDisks = Array.from({ length: prng.integer(0, 3) }, (_, index) => {
+      return new Disk({ index: count + index, seed, clock, ledger, isScratch: true });
+    });
+    this.allDisks = [...this.disks, ...this.scratchDisks];
     this.#boot = this.#start();
   }
 
@@ -70,7 +79,7 @@ export class World {
   }
 
   disk(name: string): Disk | undefined {
-    return this.disks.find((disk) => disk.name === name);
+    return this.allDisks.find((disk) => disk.name === name);
   }
 
   /** Those that have a part of it in a table, or will. */
@@ -84,7 +93,7 @@ export class World {
     const { seed, types, wrapDisk = (disk) => disk } = this.#options;
     const boot: Omit<Boot, 'mapper'> = { volumes: new Map(), isOver: false, openCount: 0 };
     const ports = new Map(
-      this.disks.map((disk) => [disk.name, wrapDisk(disk.port(() => boot.isOver))]),
+      this.allDisks.map((disk) => [disk.name, wrapDisk(disk.port(() => boot.isOver))]),
     );
     const opener = {
       prepare: async () => undefined,
@@ -117,7 +126,7 @@ export class World {
       ledger: this.ledger,
       horizon: () => this.#horizon(),
       isCurrent: () => !boot.isOver,
-      show: (draft) => this.#show(draft),
+      show: (draft) => this.show(draft),
     };
     const volume = new Volume(name, boot.mapper.create({ name }), surroundings);
     boot.volumes.set(name, volume);
@@ -130,23 +139,18 @@ export class World {
     return horizon;
   }
 
-  #show(draft: TableDraft): { slots: Slot[]; troubles: Trouble[] } {
+  show(draft: TableDraft): { slots: Slot[]; troubles: Possibility[] } {
     const slotsOf = ({ ground, startSectors, lengthSectors }: Part) => {
       const { slots } = this.disk(ground) ?? this.#ground(ground);
       return slots.slice(startSectors, startSectors + lengthSectors);
     };
-    const troubles = new Set<Trouble>();
+    const troubles = new Set<Possibility>(draft.rows.flatMap(({ troubles: own = [] }) => own));
     for (const { ground } of draft.parts) {
       const disk = this.disk(ground);
       if (disk) troubles.add(disk.trouble);
       else for (const trouble of this.#ground(ground).troubles) troubles.add(trouble);
     }
     return { slots: draft.show(slotsOf), troubles: [...troubles] };
-  }
-
-  /** Whether both tables show each sector the same way. */
-  showsSame(a: TableDraft, b: TableDraft): boolean {
-    return showSame(this.#show(a).slots, this.#show(b).slots);
   }
 
   #ground(operand: string): Volume {
@@ -190,27 +194,34 @@ export class World {
   async crash(): Promise<void> {
     const old = this.#boot;
     const live = [...old.volumes.values()].filter(({ live: draft }) => draft !== null);
+    const merging = recordsOf(live.filter((volume) => volume.live!.rows[0]!.type === MERGE));
     this.ledger.step();
     this.crashCount += 1;
     old.isOver = true;
-    for (const disk of this.disks) disk.crash();
+    for (const disk of this.allDisks) disk.crash();
+    for (const record of recordsOf(live)) record.crash();
     for (const request of [...this.#requests]) request.abandon();
     await this.#end(old);
     if (this.ledger.failure) return;
     this.#boot = this.#start();
-    for (const disk of this.disks) disk.powerOn();
-    await this.#reopenAll(new Map(live.map(({ name, live: draft }) => [name, draft!.fresh])));
+    for (const disk of this.allDisks) disk.powerOn();
+    // Who merges has what a snapshot had.
+    const isOver = ({ type, record }: RowDraft) => type !== MERGE && record && merging.has(record);
+    const left = live.filter((volume) => !volume.live!.rows.some(isOver));
+    await this.#reopenAll(new Map(left.map((volume) => [volume.name, volume])));
     await this.verify();
   }
 
-  /** From the disks upwards. */
-  async #reopenAll(drafts: Map<string, TableDraft>): Promise<void> {
-    while (drafts.size > 0 && !this.ledger.failure) {
-      const [name, draft] = [...drafts].find(([, each]) => {
-        return each.parts.every(({ ground }) => this.#isThere(ground));
-      })!;
-      drafts.delete(name);
-      await this.#reopen(name, draft);
+  /** From the disks upwards; without what the power failure took, and what stood on that. */
+  async #reopenAll(old: Map<string, Volume>): Promise<void> {
+    while (!this.ledger.failure) {
+      const next = [...old.values()].find(({ live }) => {
+        const isGone = live!.rows.some(({ record }) => record?.line.store === 'N');
+        return !isGone && live!.parts.every(({ ground }) => this.#isThere(ground));
+      });
+      if (!next) return;
+      old.delete(next.name);
+      await this.#reopen(next);
     }
   }
 
@@ -219,8 +230,10 @@ export class World {
     return this.volumes.some(({ operand, live }) => operand === ground && live !== null);
   }
 
-  async #reopen(name: string, draft: TableDraft): Promise<void> {
+  async #reopen({ name, live, isPrivate }: Volume): Promise<void> {
+    const draft = live!.fresh;
     const volume = this.addVolume(name);
+    volume.isPrivate = isPrivate;
     volume.administer('opening after the crash', async () => {
       await this.load(volume, draft);
       await volume.device.resume();
@@ -240,7 +253,7 @@ export class World {
     this.#expectNone(mapper.list().length, 'devices');
     this.#expectNone(openCount, 'open disks');
     this.#expectNone(this.clock.pendingCount, 'timers');
-    for (const { name, medium } of this.disks)
+    for (const { name, medium } of this.allDisks)
       this.#expectNone(medium.inFlightCount, `bios of ${name}`);
   }
 
@@ -292,7 +305,7 @@ export class World {
   /** Every sector of every volume is what it may be, and stays it. */
   async verify(): Promise<void> {
     for (const volume of this.volumes) {
-      if (volume.live === null) continue;
+      if (volume.live === null || volume.isPrivate) continue;
       for (const [sector, sectorCount] of readableRuns(volume.slots)) {
         this.submit(volume, { op: Op.read, flags: 0, sector, sectorCount, dataOffset: 0 });
       }
@@ -321,6 +334,11 @@ export class World {
     }
     await this.#end(this.#boot);
   }
+}
+
+function recordsOf(volumes: readonly Volume[]): Set<SnapshotRecord> {
+  const records = volumes.flatMap(({ live }) => live!.rows.map(({ record }) => record));
+  return new Set(records.filter((record) => record !== undefined));
 }
 
 function* readableRuns(slots: readonly Slot[]): Generator<[sector: number, sectorCount: number]> {

@@ -32,7 +32,7 @@ function cryptRow(encryption: Encryption, ivOffset: number, part: Part): RowDraf
     show: ([slots]) =>
       slots!.map((slot, sector) => {
         // Zeroes are ciphertext of something, and what is written to them is gone.
-        if (typeof slot === 'string') return slot === 'error' ? 'error' : 'anything';
+        if (typeof slot === 'string') return slot === 'zero' ? 'anything' : slot;
         return { ...slot, lens: `${slot.lens}/${spec} ${key} ${ivOffset + sector}` };
       }),
     cut(prng) {
