@@ -1,10 +1,10 @@
 /** `devmapper replay`: lists a write log, finds entries in it, or does to a disk what it says. */
 
 import { statSync } from 'node:fs';
-import { FormatError } from '../../base/errors.ts';
+import { DmError, FormatError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { ByteDisk } from '../../core/byte-disk.ts';
-import { openFileDisk } from '../../devices/byte-disk.ts';
+import { type FileDisk, openFileDisk } from '../../devices/byte-disk.ts';
 import { readWriteLog } from '../../formats/write-log/read-write-log.ts';
 import type { WriteLog } from '../../formats/write-log/write-log.ts';
 import { CommandError, FAILURE_STATUS } from '../failure.ts';
@@ -19,7 +19,7 @@ import { neededBytes, Replayer } from './replayer.ts';
 export async function replay(operand: string | undefined, options: ReplayOptions): Promise<number> {
   const path = checkOptions(operand, options);
   // Without a lock: who logs may still have it open, and it is only read.
-  await using logDisk = await openFileDisk(path, { readOnly: true, lock: 'none' });
+  await using logDisk = await openLog(path);
   const log = await readLog(logDisk, options);
   if (options.numEntries) {
     checkWhole(log, path, options);
@@ -35,6 +35,18 @@ export async function replay(operand: string | undefined, options: ReplayOptions
   await list(log, range, options);
   if (!range.isBounded) checkWhole(log, path, options);
   return 0;
+}
+
+async function openLog(path: string): Promise<FileDisk> {
+  try {
+    return await openFileDisk(path, { readOnly: true, lock: 'none' });
+  } catch (error) {
+    if (!(error instanceof DmError) || error.code !== 'ENOENT') throw error;
+    throw new CommandError(`Cannot open log "${path}": no such file`, {
+      details: ['the log is the second device of a log-writes row, or log.filename of qemu'],
+      cause: error,
+    });
+  }
 }
 
 async function readLog(disk: ByteDisk, { pastCount = false }: ReplayOptions): Promise<WriteLog> {

@@ -49,7 +49,10 @@ export class LogWritesTarget implements Target {
       onDone: (entry) => this.#free(entry.costBytes),
       onDisabled: () => this.#disabled(),
     });
-    this.#order = new CompletionOrder((entry) => this.#log.add(entry));
+    this.#order = new CompletionOrder({
+      log: (entry) => this.#log.add(entry),
+      drop: (entry) => this.#free(entry.costBytes),
+    });
   }
 
   map(bio: Bio): MapResult {
