@@ -97,7 +97,8 @@ class Rig {
     };
     const { copier } = this.place;
     const retryOriginBio = this.place.retry;
-    const snapshot = new Snapshot({ owner, store, copier, survivesOverflow, retryOriginBio });
+    const options = { owner, store, copier, survivesOverflow, retryOriginBio, seed: 1 };
+    const snapshot = new Snapshot(options);
     await snapshot.open();
     this.place.addSnapshot(snapshot);
     return { snapshot, store, cow };

@@ -64,6 +64,7 @@ export class SnapshotMember implements Member, SnapshotOwner {
       copier: this.place.copier,
       survivesOverflow: this.#line.survivesOverflow,
       retryOriginBio: this.place.retry,
+      seed: this.#context.environment.prng.uint32(),
     });
     await snapshot.open();
     this.snapshot = snapshot;

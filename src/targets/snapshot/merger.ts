@@ -132,6 +132,8 @@ export class Merger {
     const sector = run.oldChunk * chunkSectors;
     const whole = run.chunkCount * chunkSectors;
     const sectorCount = Math.min(whole, this.#devices.origin.sizeSectors - sector);
+    // A store may name any chunk: such a one has no place to go.
+    if (sectorCount <= 0) throw new Error('an exception lies behind the end of the origin');
     await this.#place.protectRange(sector, sectorCount, this.#snapshot);
     this.#run = run;
     let isMerged = false;

@@ -37,10 +37,12 @@ export interface SnapshotOptions {
   readonly survivesOverflow: boolean;
   /** A write to the origin need not wait any more. */
   retryOriginBio(bio: Bio): void;
+  /** Of the table's hashes. */
+  readonly seed: number;
 }
 
 export class Snapshot {
-  readonly table = new ExceptionTable();
+  readonly table: ExceptionTable;
   /** Reads of the origin. */
   readonly readers = new ChunkUsers();
   readonly store: ExceptionStore;
@@ -64,6 +66,7 @@ export class Snapshot {
 
   constructor(options: SnapshotOptions) {
     this.store = options.store;
+    this.table = new ExceptionTable(options.seed);
     this.#owner = options.owner;
     this.#copier = options.copier;
     this.#survivesOverflow = options.survivesOverflow;
