@@ -293,7 +293,7 @@ class TargetLaws {
 }
 
 /** Of a disk that holds nothing of the device: a log, say. The target does with it what it likes. */
-const OWN_DISK_SECTORS = 2 ** 14;
+const OWN_DISK_SECTORS = 2 ** 12;
 
 /** What the table's targets say that they use of a disk, which may be another one by the same name. */
 function rangesOn(table: Table, disk: BlockDevice): DeviceRange[] {
