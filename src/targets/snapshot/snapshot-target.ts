@@ -57,6 +57,8 @@ export class SnapshotTarget implements Target {
     if (bio.isWrite || bio.device !== this.#line.origin) return;
     const snapshot = this.#member.snapshot!;
     snapshot.readers.end(snapshot.chunkOf(bio.sector));
+    // Since it became invalid the origin is written without a copy: this may be what was written.
+    if (!snapshot.isValid && bio.error === 0) bio.error = Errno.EIO;
   }
 
   /** A chunk without exception has nothing to lose. One that has is zeroed, and of a part of it the COW device may do what it likes. */

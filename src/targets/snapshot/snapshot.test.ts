@@ -84,6 +84,18 @@ describe('snapshot', () => {
     expect(rig.status('again')).toBe('Invalid');
   });
 
+  test('a read that is under way when it becomes invalid fails rather than show what was written since', async () => {
+    const { rig, disk, before } = await createRig('P 8', { O: SIZE, C: 20, D: 8, E: 8 });
+    const origin = rig.disk('O');
+    origin.addFault({ op: Op.read, nth: 1, effect: { kind: 'stall' } });
+    const data = new Uint8Array(512);
+    const read = submitBio(before, { op: Op.read, sectorCount: 1, data });
+    expect(await rig.run(write(disk, 0, 1, 1))).toBe(0);
+    expect(rig.status('before')).toBe('Invalid');
+    origin.unstall();
+    expect(await rig.run(read)).toBe(Errno.EIO);
+  });
+
   test('with PO, a full COW device refuses writes and nothing else', async () => {
     const { rig, before } = await createRig('PO 8', { O: SIZE, C: 24, D: 8, E: 8 });
     expect(await rig.run(write(before, 0, 1, 8))).toBe(0);
