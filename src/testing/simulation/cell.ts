@@ -123,13 +123,15 @@ export class Cell {
   }
 
   /**
-   * From now on holds what `other` holds, which goes its own way; what of it is durable remains the other's affair. Of the other's changes none is under
-   * way but those that wait until later.
+   * From `tick` on holds what `other` holds, which goes its own way; what of it is durable remains the other's affair. A change that is under way may have come so far, if
+   * it is a part of a request to something above, or may not; whatever becomes of it, here it is over.
    */
-  inherit(other: Cell): void {
-    this.#versions = other.#versions.filter(
-      ({ change }) => change.end !== Number.POSITIVE_INFINITY,
-    );
+  inherit(other: Cell, tick: number): void {
+    this.#versions = other.#versions.map((version) => {
+      const { change } = version;
+      if (change.end !== Number.POSITIVE_INFINITY) return version;
+      return { ...version, change: { ...change, end: tick, isDone: false } };
+    });
     this.#seen = other.#seen;
   }
 }

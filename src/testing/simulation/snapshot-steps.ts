@@ -60,7 +60,7 @@ export function snapshot(name: string, own: string, cowName: string, line: Snaps
         await origin.device.suspend();
         cow.medium.poke(0, new Uint8Array(sectorsToBytes(CLEARED_SECTORS)));
         await world.load(volume, draft);
-        record.take(origin.slots);
+        record.take(origin.slots, world.ledger.step());
         await volume.device.resume();
       } catch (error) {
         await world.remove(volume);
@@ -134,7 +134,7 @@ export function endMerge(name: string): Action {
         await origin.device.clear();
         await world.load(origin, draft);
         await origin.device.suspend();
-        record.giveBack(real.slots);
+        record.giveBack(real.slots, world.ledger.step());
         await origin.device.resume();
       } finally {
         origin.next = null;

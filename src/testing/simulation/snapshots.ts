@@ -61,13 +61,13 @@ export class SnapshotRecord {
   }
 
   /** This is the moment that it keeps. */
-  take(origin: readonly Slot[]): void {
-    inheritAll(this.slots, origin);
+  take(origin: readonly Slot[], tick: number): void {
+    inheritAll(this.slots, origin, tick);
   }
 
   /** The origin is what the snapshot was. */
-  giveBack(real: readonly Slot[]): void {
-    inheritAll(real, this.slots);
+  giveBack(real: readonly Slot[], tick: number): void {
+    inheritAll(real, this.slots, tick);
   }
 
   crash(): void {
@@ -75,10 +75,10 @@ export class SnapshotRecord {
   }
 }
 
-function inheritAll(to: readonly Slot[], from: readonly Slot[]): void {
+function inheritAll(to: readonly Slot[], from: readonly Slot[], tick: number): void {
   to.forEach((slot, index) => {
     const other = from[index]!;
-    if (typeof slot !== 'string' && typeof other !== 'string') slot.cell.inherit(other.cell);
+    if (typeof slot !== 'string' && typeof other !== 'string') slot.cell.inherit(other.cell, tick);
   });
 }
 

@@ -171,8 +171,11 @@ export function message(
 
 export function remove(name: string): Action {
   return onVolume(name, 'remove', (volume, world) => {
-    if (world.usersOf(volume).length > 0) return;
-    volume.administer('remove', () => world.remove(volume));
+    // A snapshot that is being made, or merged, is its origin's affair.
+    if (world.usersOf(volume).length > 0 || volume.next !== null) return;
+    volume.administer('remove', async () => {
+      if (volume.next === null) await world.remove(volume);
+    });
   });
 }
 
