@@ -77,9 +77,7 @@ export function snapshot(name: string, own: string, cowName: string, line: Snaps
 
 function canSnapshot(origin: Volume, world: World, cowName: string): boolean {
   if (!origin.isSettled || origin.live!.rows[0]!.type !== 'snapshot-origin') return false;
-  return !world.volumes.some(({ drafts }) =>
-    drafts.some(({ parts }) => parts.some(({ ground }) => ground === cowName)),
-  );
+  return !world.isUsed(cowName);
 }
 
 /** As `lvconvert --merge`: the origin's device takes the snapshot's exceptions over, and the snapshot goes. */

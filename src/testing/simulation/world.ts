@@ -37,6 +37,8 @@ export interface WorldOptions {
 interface Boot {
   readonly mapper: Mapper;
   readonly volumes: Map<string, Volume>;
+  /** On their way out: what they stand on is still theirs. */
+  readonly leaving: Set<Volume>;
   isOver: boolean;
   openCount: number;
 }
@@ -74,6 +76,13 @@ export class World {
     return [...this.#boot.volumes.values()];
   }
 
+  /** Something stands on the disk or volume. */
+  isUsed(ground: string): boolean {
+    return [...this.volumes, ...this.#boot.leaving].some(({ drafts }) =>
+      drafts.some(({ parts }) => parts.some((part) => part.ground === ground)),
+    );
+  }
+
   volume(name: string): Volume | undefined {
     return this.#boot.volumes.get(name);
   }
@@ -91,7 +100,12 @@ export class World {
 
   #start(): Boot {
     const { seed, types, wrapDisk = (disk) => disk } = this.#options;
-    const boot: Omit<Boot, 'mapper'> = { volumes: new Map(), isOver: false, openCount: 0 };
+    const boot: Omit<Boot, 'mapper'> = {
+      volumes: new Map(),
+      leaving: new Set(),
+      isOver: false,
+      openCount: 0,
+    };
     const ports = new Map(
       this.allDisks.map((disk) => [disk.name, wrapDisk(disk.port(() => boot.isOver))]),
     );
@@ -164,7 +178,7 @@ export class World {
   }
 
   async remove(volume: Volume): Promise<void> {
-    const { mapper, volumes } = this.#boot;
+    const { mapper, volumes, leaving } = this.#boot;
     if (volume.device.openCount > 0) {
       const removal = mapper.remove(volume.device).then(() => 'removed');
       const answer = await removal.catch((error: unknown) => (error as DmError).code);
@@ -173,7 +187,8 @@ export class World {
     }
     volume.isRemoved = true;
     volumes.delete(volume.name);
-    await mapper.remove(volume.device);
+    leaving.add(volume);
+    await mapper.remove(volume.device).finally(() => leaving.delete(volume));
   }
 
   submit(volume: Volume, spec: RequestSpec): void {
