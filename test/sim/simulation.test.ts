@@ -15,8 +15,8 @@ import { runMany, runSome } from '../../src/testing/simulation/runs.ts';
 const SECONDS = Number(process.env['DEVMAPPER_SIM_SECONDS'] ?? 8);
 /** A failing history is made smaller for so long. */
 const SHRINK_MS = 5000;
-/** Histories within which a bug must be found: about five seconds' worth. The usual number is a twentieth of it. */
-const FIND_COUNT = 1000;
+/** Histories within which a bug must be found: some ten seconds' worth. The usual number is a thirtieth of it. */
+const FIND_COUNT = 3000;
 /**
  * Histories that ran clean, so that a change which breaks one is the change's fault. About one in 2000 others still fails, where merges and requests meet: `npm run sim`
  * looks for them.
@@ -30,7 +30,8 @@ test('every target is described', () => {
   expect(targets.filter(({ name }) => !described.includes(name))).toEqual([]);
 });
 
-test('the same seed gives the same history', async () => {
+// The first history waits until vitest has compiled what targets load.
+test('the same seed gives the same history', { timeout: 90_000 }, async () => {
   const seed = testSeed();
   for (let index = 0; index < 5; index += 1) {
     const first = await runSeed(seed + index);
