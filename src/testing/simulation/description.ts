@@ -51,6 +51,8 @@ export interface RowDraft {
   message?(prng: Prng): { argv: readonly string[]; after: RowDraft };
   /** Of a snapshot. */
   readonly record?: SnapshotRecord;
+  /** After a power failure it cannot be opened again, nor can its table be loaded once more. */
+  readonly isPassing?: boolean;
   /** What a reload, which forgets messages, makes of it; default: the same. */
   readonly fresh?: RowDraft;
 }

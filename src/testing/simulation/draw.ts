@@ -127,10 +127,7 @@ export class StepDrawing {
   }
 
   #loadEqual(): Action | null {
-    // As in a kernel, a merge has no second table that waits for it.
-    const volume = this.#pick(
-      (each) => each.isSettled && each.live!.isFresh && !hasRow(each, 'snapshot-merge'),
-    );
+    const volume = this.#pick(({ isSettled, live }) => isSettled && live!.isReloadable);
     return volume && steps.loadEqual(volume.name, this.#prng.uint32());
   }
 

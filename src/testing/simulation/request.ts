@@ -18,6 +18,8 @@ export interface RequestSpec {
   readonly dataOffset: number;
 }
 
+/** What a target may answer without asking an error target below it. */
+const IGNORED_ABOVE: readonly Op[] = [Op.blockStatus, Op.discard];
 const GUARD_BYTES = 16;
 const GUARD = 0xa5;
 
@@ -145,7 +147,7 @@ export class Request {
     if (errno !== 0) {
       if (isOutside || hasError || this.#mayFail(slots)) return;
       this.#report('answer', `failed with ${errnoName(errno)} for no reason`);
-    } else if (isOutside || (hasError && op !== Op.blockStatus)) {
+    } else if (isOutside || (hasError && !IGNORED_ABOVE.includes(op))) {
       const reason = isOutside ? 'it reaches beyond the end' : 'its range has an error target';
       this.#report('answer', `ended well although ${reason}`);
     } else this.#judgeDone(slots);

@@ -1,7 +1,13 @@
 /** What happens with snapshots, in the order in which lvm does it. */
 
 import { sectorsToBytes } from '../../base/units.ts';
-import { originRow, type SnapshotLine, SnapshotRecord, snapshotRow } from './snapshots.ts';
+import {
+  givenAwayRow,
+  originRow,
+  type SnapshotLine,
+  SnapshotRecord,
+  snapshotRow,
+} from './snapshots.ts';
 import { type Action, canStand, onVolume } from './steps.ts';
 import { TableDraft } from './table-draft.ts';
 import type { Volume } from './volume.ts';
@@ -99,6 +105,7 @@ export function merge(name: string): Action {
         await origin.device.suspend();
         await own.device.suspend();
         await origin.device.resume();
+        own.adopt(new TableDraft(own.live!.rows.map(givenAwayRow)));
         await world.remove(own);
       } finally {
         origin.next = null;

@@ -113,6 +113,20 @@ export function snapshotRow(type: 'snapshot' | 'snapshot-merge', record: Snapsho
     parts: [whole(real, slots.length), whole(cow.name, cow.slots.length)],
     troubles: [record],
     record,
+    isPassing: line.store === 'N',
     show: () => slots,
+  };
+}
+
+/** A snapshot that gave what it had to a merge: it answers as an invalid one, and still has its devices open. */
+export function givenAwayRow(row: RowDraft): RowDraft {
+  const { type, lengthSectors, params, parts } = row;
+  return {
+    type,
+    lengthSectors,
+    params,
+    parts,
+    isPassing: true,
+    show: () => new Array<Slot>(lengthSectors).fill('error'),
   };
 }

@@ -105,7 +105,7 @@ export function loadEqual(name: string, seed: number): Action {
   return onVolume(name, `load an equal table (${seed})`, (volume, world) => {
     volume.administer('load', async () => {
       const { live, isSettled } = volume;
-      if (!isSettled || !live!.isFresh) return;
+      if (!isSettled || !live!.isReloadable) return;
       // Of those that wait for a snapshot's exceptions there is one.
       if (live!.rows.some(({ record }) => record)) await volume.device.clear();
       await world.load(volume, live!.equal(createPrng(seed)));

@@ -45,8 +45,13 @@ export class TableDraft {
     return new TableDraft(this.rows.map((row) => row.fresh ?? row));
   }
 
-  get isFresh(): boolean {
-    return this.rows.every((row) => row.fresh === undefined);
+  /** It can be loaded beside itself, and shows the same then. */
+  get isReloadable(): boolean {
+    return this.rows.every(({ type, fresh, record, isPassing = false }) => {
+      // As in a kernel, a merge has no second table that waits for it.
+      if (type === 'snapshot-merge') return false;
+      return fresh === undefined && (record !== undefined || !isPassing);
+    });
   }
 
   /** Where each row begins, with the row. */

@@ -231,7 +231,7 @@ export class World {
   async #reopenAll(old: Map<string, Volume>): Promise<void> {
     while (!this.ledger.failure) {
       const next = [...old.values()].find(({ live }) => {
-        const isGone = live!.rows.some(({ record }) => record?.line.store === 'N');
+        const isGone = live!.rows.some(({ isPassing }) => isPassing);
         return !isGone && live!.parts.every(({ ground }) => this.#isThere(ground));
       });
       if (!next) return;
