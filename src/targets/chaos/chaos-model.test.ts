@@ -103,6 +103,8 @@ class Model {
       );
       if (found === undefined) throw new Error(`Sector ${at} holds what nobody left there`);
       this.current[at] = found;
+      // It may be an older version than the one that was written last, with other damage.
+      this.rotten[at] = damageOf(bytes, found);
       this.survivors[at] = new Set([found]);
     }
   }
