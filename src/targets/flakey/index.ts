@@ -27,6 +27,8 @@ import { UpDown, type UpDownSeconds } from './up-down.ts';
 const GUARD_MS = 20;
 /** Longer ones fire at once; after one of these the rest is waited for. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** A moment that is ahead by a rounding error only would be waited for again and again without time passing. */
+const MIN_TIMER_MS = 1;
 
 class Flakey implements Target {
   readonly #context: TargetContext;
@@ -100,13 +102,14 @@ class Flakey implements Target {
 
   #waitForChange(): void {
     const ms = this.#times.msUntilDown() - GUARD_MS;
-    const delayMs = ms > 0 ? ms : this.#times.msUntilNextUp();
+    const untilMs = ms > 0 ? ms : this.#times.msUntilNextUp();
+    const delayMs = Math.min(Math.max(untilMs, MIN_TIMER_MS), MAX_TIMER_MS);
     const renew = () => {
       this.#waitForChange();
       void this.#context.renewCopies();
     };
     const { clock } = this.#context.environment;
-    this.#timer = clock.after(Math.min(delayMs, MAX_TIMER_MS), renew, { background: true });
+    this.#timer = clock.after(delayMs, renew, { background: true });
   }
 
   postsuspend(): void {
