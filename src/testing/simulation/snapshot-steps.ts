@@ -78,7 +78,14 @@ export function snapshot(name: string, own: string, cowName: string, line: Snaps
       await origin.device.resume();
     };
     origin.administer(what, begin, [record]);
+    // Nobody else has to do with it until it is made.
+    waitFor(volume, origin.idle);
   });
+}
+
+/** What is asked of the volume from now on comes after `other`. */
+function waitFor(volume: Volume, other: Promise<void>): void {
+  volume.administer('wait', () => other);
 }
 
 function canSnapshot(origin: Volume, world: World, cowName: string): boolean {
@@ -95,9 +102,10 @@ export function merge(name: string): Action {
     const draft = new TableDraft([snapshotRow('snapshot-merge', record)]);
     origin.next = draft;
     own.next = own.live;
+    const ownBefore = own.idle;
     const begin = async () => {
       try {
-        await own.idle;
+        await ownBefore;
         if (own.isRemoved || own.device.openCount > 0 || !record.isSafe) return;
         await own.device.clear();
         await origin.device.clear();
@@ -113,6 +121,7 @@ export function merge(name: string): Action {
       }
     };
     origin.administer(`merge ${name}`, begin, [record]);
+    waitFor(own, origin.idle);
   });
 }
 

@@ -38,7 +38,7 @@ interface Boot {
   readonly mapper: Mapper;
   readonly volumes: Map<string, Volume>;
   /** On their way out: what they stand on is still theirs. */
-  readonly leaving: Set<Volume>;
+  readonly leaving: Map<Volume, Promise<unknown>>;
   isOver: boolean;
   openCount: number;
 }
@@ -78,7 +78,7 @@ export class World {
 
   /** Something stands on the disk or volume. */
   isUsed(ground: string): boolean {
-    return [...this.volumes, ...this.#boot.leaving].some(({ drafts }) =>
+    return [...this.volumes, ...this.#boot.leaving.keys()].some(({ drafts }) =>
       drafts.some(({ parts }) => parts.some((part) => part.ground === ground)),
     );
   }
@@ -102,7 +102,7 @@ export class World {
     const { seed, types, wrapDisk = (disk) => disk } = this.#options;
     const boot: Omit<Boot, 'mapper'> = {
       volumes: new Map(),
-      leaving: new Set(),
+      leaving: new Map(),
       isOver: false,
       openCount: 0,
     };
@@ -187,8 +187,9 @@ export class World {
     }
     volume.isRemoved = true;
     volumes.delete(volume.name);
-    leaving.add(volume);
-    await mapper.remove(volume.device).finally(() => leaving.delete(volume));
+    const removal = mapper.remove(volume.device).finally(() => leaving.delete(volume));
+    leaving.set(volume, removal);
+    await removal;
   }
 
   submit(volume: Volume, spec: RequestSpec): void {
@@ -227,17 +228,23 @@ export class World {
     await this.verify();
   }
 
-  /** From the disks upwards; without what the power failure took, and what stood on that. */
+  /**
+   * From the disks upwards; without what the power failure took, and what stood on that. A merge goes on when it is opened, so the other snapshots of
+   * its origin come first.
+   */
   async #reopenAll(old: Map<string, Volume>): Promise<void> {
     while (!this.ledger.failure) {
-      const next = [...old.values()].find(({ live }) => {
-        const isGone = live!.rows.some(({ isPassing }) => isPassing);
-        return !isGone && live!.parts.every(({ ground }) => this.#isThere(ground));
-      });
+      const ready = [...old.values()].filter(({ live }) => this.#canReopen(live!));
+      const next = ready.find(({ live }) => live!.rows[0]!.type !== MERGE) ?? ready[0];
       if (!next) return;
       old.delete(next.name);
       await this.#reopen(next);
     }
+  }
+
+  #canReopen({ rows, parts }: TableDraft): boolean {
+    const isGone = rows.some(({ isPassing }) => isPassing);
+    return !isGone && parts.every(({ ground }) => this.#isThere(ground));
   }
 
   #isThere(ground: string): boolean {
@@ -273,8 +280,9 @@ export class World {
   }
 
   /** As `dmsetup remove --force`: a table that fails everything lets all that waits end. */
-  async #wipe({ mapper, volumes }: Boot): Promise<void> {
+  async #wipe({ mapper, volumes, leaving }: Boot): Promise<void> {
     const all = [...volumes.values()];
+    const removals = Promise.allSettled(leaving.values());
     await Promise.all(
       all.map(async ({ device, live, idle }) => {
         if (live !== null) {
@@ -285,6 +293,7 @@ export class World {
         await idle;
       }),
     );
+    await removals;
     await mapper.removeAll();
   }
 
