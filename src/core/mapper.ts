@@ -31,6 +31,8 @@ export interface MapperOptions {
   clock?: Clock;
   /** What targets do by chance follows it; default: another seed each time. */
   prng?: Prng;
+  /** Told what targets have to say; default: nobody. */
+  report?: (message: string) => void;
   /** Of the mapped devices' numbers; one that no driver of this machine has. */
   major?: number;
 }
@@ -55,6 +57,7 @@ export class Mapper {
   readonly #opener: DeviceOpener;
   readonly #environment: TargetEnvironment;
   readonly #clock: Clock;
+  readonly #report: (message: string) => void;
   readonly major: number;
   readonly #index = new DeviceIndex();
   readonly #loadings = new Set<Loading>();
@@ -72,6 +75,7 @@ export class Mapper {
     this.#opener = options.opener;
     this.#clock = options.clock ?? systemClock;
     this.#environment = createEnvironment({ clock: this.#clock, prng: options.prng });
+    this.#report = options.report ?? (() => undefined);
     this.major = options.major ?? MAPPED_MAJOR;
   }
 
@@ -168,6 +172,7 @@ export class Mapper {
         readOnly: options.readOnly ?? false,
         directory: options.directory,
         onEvent: () => device.event(),
+        onReport: (message) => this.#report(`${device.name}: ${message}`),
         renewCopies: () => device.renewBypasses(),
         environment: this.#environment,
         keyring: this.keyring.createUser(),

@@ -47,6 +47,8 @@ export interface TableOptions {
   directory?: string | undefined;
   /** Behind `TargetContext.event`. */
   onEvent(): void;
+  /** Behind `TargetContext.report`; default: nobody hears it. */
+  onReport?(message: string): void;
   /** Behind `TargetContext.renewCopies`; default: there are none. */
   renewCopies?(): Promise<void>;
   /** Default: the system's. */
@@ -60,6 +62,7 @@ export interface TableOptions {
 /** For tables without a mapper. */
 const DEFAULT_ENVIRONMENT = createEnvironment();
 const NO_COPIES = async () => undefined;
+const NO_REPORT = () => undefined;
 
 const URI = /^[a-z][a-z0-9+.-]*:\/\//;
 
@@ -244,6 +247,7 @@ function createRow(
     keyring: options.keyring ?? NO_KEYS,
     memory: options.memory ?? plainMemory,
     event: options.onEvent,
+    report: options.onReport ?? NO_REPORT,
     environment,
     renewCopies: options.renewCopies ?? NO_COPIES,
   };

@@ -113,6 +113,8 @@ export interface TargetContext {
   readonly memory: TargetMemory;
   /** The mapped device raises its event counter and wakes waiters. */
   event(): void;
+  /** A sentence for whoever runs the mapper, as a kernel's target has it in the log; the device's name comes in front. */
+  report(message: string): void;
   /** Time, randomness, and what targets share with each other. */
   readonly environment: TargetEnvironment;
   /**

@@ -46,6 +46,33 @@ describe('DeviceMapper', () => {
     expect(mapper.list()).toEqual([]);
   });
 
+  test('what a target has to say is reported with its device', async () => {
+    const reports: string[] = [];
+    await using mapper = new DeviceMapper({ report: (message) => reports.push(message) });
+    await mapper.create({ name: 'logged', table: '0 8 log-writes mem:4K mem:1K' });
+    await mapper.message('logged', ['mark', 'one']);
+    expect(reports).toEqual([expect.stringMatching(/^logged: log-writes: Ran out of space/)]);
+  });
+
+  test('the same seed corrupts the same bytes', async () => {
+    const readAll = async (seed: number) => {
+      await using mapper = new DeviceMapper({ seed });
+      const table = '0 2048 flakey mem:1M 0 0 1 2 random_read_corrupt 500000000';
+      await mapper.create({ name: 'a', table });
+      const volume = mapper.open('a');
+      const bytes = Buffer.alloc(0x100000);
+      for (let offsetBytes = 0; offsetBytes < bytes.length; offsetBytes += 4096) {
+        bytes.set(await volume.read({ offsetBytes, lengthBytes: 4096 }), offsetBytes);
+      }
+      await volume.close();
+      return bytes;
+    };
+    const first = await readAll(7);
+    expect(first.some((byte) => byte !== 0)).toBe(true);
+    expect(first.equals(await readAll(7))).toBe(true);
+    expect(first.equals(await readAll(8))).toBe(false);
+  });
+
   test('a device whose table is refused is not there', async () => {
     await using mapper = new DeviceMapper();
     const created = mapper.create({ name: 'a', table: '0 8 linear mem:1M x' });

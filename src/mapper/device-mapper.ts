@@ -2,6 +2,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
+import { createPrng } from '../base/prng.ts';
 import { handleStatisticsMessage } from '../control/ioctl/statistics-messages.ts';
 import { formatDeviceNumber } from '../core/device.ts';
 import type { OpenedDevice } from '../core/device-opener.ts';
@@ -32,7 +33,10 @@ export interface DeviceMapperOptions {
   targets?: readonly TargetType[];
   /** `false`: image files are used without the lock that keeps a second writer out. Default `true`. */
   lock?: boolean;
-  /** Told, in a sentence, when a remote disk is lost, comes back, or may have lost what was written. */
+  /**
+   * Told, in a sentence, when a remote disk is lost, comes back, or may have lost what was written, and what targets would say in a kernel's log:
+   * that log-writes stopped logging, and why.
+   */
   report?: (message: string) => void;
   /** Where a FUSE mount shows the devices: a path below it names one. */
   mountFolder?: string;
@@ -40,6 +44,8 @@ export interface DeviceMapperOptions {
   major?: number;
   /** Time, for simulations. */
   clock?: Clock;
+  /** Of what targets do by chance (flakey): the same one does the same to the same requests. From 0 to 4294967295; default: another each time. */
+  seed?: number;
 }
 
 export interface CreateOptions {
@@ -136,6 +142,8 @@ export class DeviceMapper implements AsyncDisposable {
       registry: createTargetRegistry(types),
       opener: this.#store,
       ...(options.major !== undefined && { major: options.major }),
+      ...(options.seed !== undefined && { prng: createPrng(options.seed) }),
+      ...(options.report && { report: options.report }),
       ...(options.clock && { clock: options.clock }),
     });
   }

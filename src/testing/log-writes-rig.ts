@@ -18,6 +18,8 @@ export class Rig {
   readonly log: TestDisk;
   /** Bios that the disk has not ended, by their number in the order of arrival; null: it ends them at once. */
   held: (() => void)[] | null = null;
+  /** What the target said. */
+  readonly reports: string[] = [];
 
   constructor(options: { log?: TestDiskOptions; disk?: TestDiskOptions; keptBytes?: number } = {}) {
     const { keptBytes } = options;
@@ -26,7 +28,8 @@ export class Rig {
       A: { sizeSectors: DISK_SECTORS, ...options.disk },
       L: { sizeSectors: 1024, ...options.log },
     };
-    this.world = new World({ disks, types });
+    const report = (message: string) => this.reports.push(message);
+    this.world = new World({ disks, types, report });
     this.disk = this.world.disks.get('A');
     this.log = this.world.disks.get('L');
     this.disk.answer = (finish) => {

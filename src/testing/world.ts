@@ -21,14 +21,21 @@ export class World {
       types?: readonly TargetType[];
       clock?: Clock;
       prng?: Prng;
+      report?: (message: string) => void;
     } = {},
   ) {
     this.disks = new TestDisks(options.disks);
     this.clock = options.clock ?? new SimulatedClock();
     const registry = createTargetRegistry([...targets, ...(options.types ?? [])]);
-    const { prng } = options;
+    const { prng, report } = options;
     const { disks: opener, clock } = this;
-    this.mapper = new Mapper({ registry, opener, clock, ...(prng && { prng }) });
+    this.mapper = new Mapper({
+      registry,
+      opener,
+      clock,
+      ...(prng && { prng }),
+      ...(report && { report }),
+    });
   }
 
   /** A device that runs with the table. */

@@ -7,7 +7,7 @@
  * Beyond it: the first thing written is a super block that counts nothing, so that no older log's count describes this one.
  */
 
-import { DmError, Errno, errnoName } from '../../base/errors.ts';
+import { DmError, errnoName } from '../../base/errors.ts';
 import { SECTOR_BYTES, sectorsToBytes } from '../../base/units.ts';
 import { NO_DATA, Op, recycleBio, takeBio } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
@@ -24,8 +24,8 @@ export interface LogDeviceOptions {
   sectorBytes: number;
   /** An entry needs no memory any more. */
   onDone: (entry: LogEntry) => void;
-  /** Nothing will be logged from now on. */
-  onDisabled: () => void;
+  /** Nothing will be logged from now on; in the kernel's words, where it has some. */
+  onDisabled: (reason: string) => void;
 }
 
 interface PlacedEntry {
@@ -95,7 +95,7 @@ export class LogDevice {
     } catch (error) {
       if (!(error instanceof DmError)) throw error;
       this.#hasFailed = true;
-      this.#disable();
+      this.#disable(error.message);
     }
   }
 
@@ -103,14 +103,15 @@ export class LogDevice {
     const { sizeSectors } = this.#options.device;
     this.#nextSector += (this.#sectorBytes + loggedBytes(entry)) / SECTOR_BYTES;
     if (sizeSectors === 0 || this.#nextSector < sizeSectors) return true;
-    this.#disable();
+    const place = `entry ${this.#entryCount} ends at sector ${this.#nextSector} of ${sizeSectors}`;
+    this.#disable(`Ran out of space on the logdev: ${place}, the last of which stays free`);
     return false;
   }
 
-  #disable(): void {
+  #disable(reason: string): void {
     if (!this.#isEnabled) return;
     this.#isEnabled = false;
-    this.#options.onDisabled();
+    this.#options.onDisabled(reason);
   }
 
   async #run(): Promise<void> {
@@ -163,8 +164,7 @@ export class LogDevice {
 
   async #submit(op: Op, offsetBytes: number, data: Uint8Array): Promise<void> {
     const { device } = this.#options;
-    const refusal = this.#refusal();
-    if (refusal !== null) throw logFailed(refusal);
+    this.#checkDevice();
     await new Promise<void>((resolve, reject) => {
       const bio = takeBio();
       bio.op = op;
@@ -176,22 +176,24 @@ export class LogDevice {
       bio.onEnd = ({ error }) => {
         recycleBio(bio);
         if (error === 0) resolve();
-        else reject(logFailed(error));
+        else reject(logFailed(errnoName(error)));
       };
       device.submit(bio);
     });
   }
 
-  /** What the device would answer to log sectors that are no blocks of its own. */
-  #refusal(): number | null {
+  /** Whether it can be written, and whether log sectors are blocks of its own. */
+  #checkDevice(): void {
     const { limits, readOnly } = this.#options.device;
-    if (readOnly) return Errno.EROFS;
-    return limits.logicalBlockBytes > this.#sectorBytes ? Errno.EIO : null;
+    if (readOnly) throw logFailed('it is read-only');
+    const blockBytes = limits.logicalBlockBytes;
+    if (blockBytes <= this.#sectorBytes) return;
+    throw logFailed(`its blocks have ${blockBytes} bytes, the log's sectors ${this.#sectorBytes}`);
   }
 }
 
-function logFailed(errno: number): DmError {
-  return new DmError('EIO', `Error writing log block: ${errnoName(errno)}`);
+function logFailed(reason: string): DmError {
+  return new DmError('EIO', `Error writing log block: ${reason}`);
 }
 
 interface Batch {

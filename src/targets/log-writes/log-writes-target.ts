@@ -47,7 +47,7 @@ export class LogWritesTarget implements Target {
       device: parts.logDevice,
       sectorBytes: this.#sectorBytes,
       onDone: (entry) => this.#free(entry.costBytes),
-      onDisabled: () => this.#disabled(),
+      onDisabled: (reason) => this.#disabled(reason),
     });
     this.#order = new CompletionOrder({
       log: (entry) => this.#log.add(entry),
@@ -126,7 +126,11 @@ export class LogWritesTarget implements Target {
     }
   }
 
-  #disabled(): void {
+  #disabled(reason: string): void {
+    const { operand } = this.#parts.logDevice;
+    this.#context.report(
+      `log-writes: ${reason}; ${operand} takes no more, the disk goes on without a log`,
+    );
     this.#order.release();
     this.#context.event();
   }

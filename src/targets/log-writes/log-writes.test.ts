@@ -72,6 +72,9 @@ describe('status', () => {
     await device.message(0, ['mark', 'm7']);
     expect(status()).toBe('6 7 logging_disabled');
     expect(device.eventNumber).toBe(events + 1);
+    expect(rig.reports).toEqual([
+      't: log-writes: Ran out of space on the logdev: entry 6 ends at sector 8 of 8, the last of which stays free; L takes no more, the disk goes on without a log',
+    ]);
     await device.message(0, ['mark', 'm8']);
     expect(await write(device, 1)).toBe(0);
     expect(await flush(device)).toBe(0);
@@ -79,16 +82,24 @@ describe('status', () => {
     expect((await rig.read()).entries).toHaveLength(6);
   });
 
-  test.each<[string, TestDiskOptions, number]>([
-    ['fails', {}, 5],
-    ['has larger blocks', { limits: { logicalBlockBytes: 4096 } }, 0],
-  ])('says when the log device %s; the disk goes on', async (_, log, errno) => {
+  test.each<[string, TestDiskOptions, number, string]>([
+    ['fails', {}, 5, 'EIO'],
+    [
+      'has larger blocks',
+      { limits: { logicalBlockBytes: 4096 } },
+      0,
+      "its blocks have 4096 bytes, the log's sectors 512",
+    ],
+  ])('says when the log device %s; the disk goes on', async (_, log, errno, reason) => {
     const rig = new Rig({ log });
     rig.log.failure = () => errno;
     const device = await rig.start();
     expect(await write(device, 1, { fua: true })).toBe(0);
     await new Promise(setImmediate);
     expect(device.live!.statusLines()).toEqual(['0 256 log-writes 1 2 logging_disabled']);
+    expect(rig.reports).toEqual([
+      `t: log-writes: Error writing log block: ${reason}; L takes no more, the disk goes on without a log`,
+    ]);
     expect(await write(device, 2)).toBe(0);
     expect(await flush(device)).toBe(0);
     expect(rig.disk.bytes[1024]).toBe(2);
