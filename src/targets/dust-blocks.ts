@@ -51,18 +51,18 @@ export class BadBlocks {
   }
 
   /**
-   * A write of blocks from `first` to `last`: false when it fails, because of a block with failures left, which then has one less. Else
-   * they are no longer bad.
+   * A write of blocks from `first` to `last`: null when it fails, because of a block with failures left, which then has one less. Else
+   * those that were bad and are no longer.
    */
-  write(first: number, last: number): boolean {
+  write(first: number, last: number): readonly number[] | null {
     const written = this.within(first, last);
     const failing = written.filter((block) => this.#failCounts.get(block)! > 0);
     for (const block of failing) {
       this.#failCounts.set(block, this.#failCounts.get(block)! - 1);
     }
-    if (failing.length > 0) return false;
+    if (failing.length > 0) return null;
     for (const block of written) this.#failCounts.delete(block);
-    return true;
+    return written;
   }
 
   sorted(): number[] {

@@ -52,7 +52,9 @@ const { EIO } = Errno;
 
 /** 64 sectors on a disk of 80 that is full of 0xaa, eight of zeroes in front. */
 async function start(params = 'A 0 512') {
-  const world = new World({ disks: { A: { sizeSectors: 80 } } });
+  const reports: string[] = [];
+  const report = (message: string) => reports.push(message);
+  const world = new World({ disks: { A: { sizeSectors: 80 } }, report });
   const disk = world.disks.get('A');
   disk.bytes.fill(0xaa);
   const device = await world.start('t', `0 8 zero\n8 ${SIZE} dust ${params}`);
@@ -74,7 +76,7 @@ async function start(params = 'A 0 512') {
     }
     return found;
   };
-  return { world, disk, device, send, sendAll, status, submit, unreadable };
+  return { world, disk, device, reports, send, sendAll, status, submit, unreadable };
 }
 
 describe('messages to dust', () => {
@@ -213,6 +215,22 @@ describe('bad blocks', () => {
     expect(await submit(op, 4, 4)).toBe(0);
     expect(await send('listbadblocks')).toBe('30\n');
     expect(await unreadable()).toEqual([30]);
+  });
+
+  test('that a write healed are reported, unless quiet', async () => {
+    const { reports, sendAll, submit } = await start();
+    await sendAll('enable', 'addbadblock 5 1', 'addbadblock 6', 'addbadblock 7', 'addbadblock 9');
+    expect(await submit(Op.write, 5)).toBe(EIO);
+    expect(reports).toEqual([]);
+    await submit(Op.write, 5);
+    await submit(Op.discard, 6, 2);
+    expect(reports).toEqual([
+      't: dust: block 5 removed from badblocklist by write',
+      't: dust: block 6 and 1 more removed from badblocklist by write',
+    ]);
+    await sendAll('quiet');
+    await submit(Op.write, 9);
+    expect(reports).toHaveLength(2);
   });
 
   test('fail so many writes first', async () => {

@@ -59,7 +59,11 @@ class Dust implements Target {
   #fails(bio: Bio): boolean {
     const first = Math.floor(bio.sector / this.#blockSectors);
     const last = Math.floor((bio.sector + bio.sectorCount - 1) / this.#blockSectors);
-    return bio.isWrite ? !this.#blocks.write(first, last) : this.#blocks.hasAny(first, last);
+    if (!bio.isWrite) return this.#blocks.hasAny(first, last);
+    const healed = this.#blocks.write(first, last);
+    if (healed === null) return true;
+    if (healed.length > 0 && !this.#isQuiet) this.#context.report(healedText(healed));
+    return false;
   }
 
   passThrough(): PassThrough | null {
@@ -164,6 +168,11 @@ class Dust implements Target {
     const { length } = this.#context;
     return [{ device: this.#device, startSectors: this.#offset, lengthSectors: length }];
   }
+}
+
+function healedText(blocks: readonly number[]): string {
+  const others = blocks.length === 1 ? '' : ` and ${blocks.length - 1} more`;
+  return `dust: block ${blocks[0]!}${others} removed from badblocklist by write`;
 }
 
 function readBlockBytes(args: ArgumentReader, rowSectors: number): number {
