@@ -87,6 +87,7 @@ class Rig {
       origin: this.origin,
       cow,
       sizeSectors: SIZE_SECTORS,
+      survivesOverflow,
       event: () => {
         this.eventCount += 1;
       },
@@ -97,7 +98,7 @@ class Rig {
     };
     const { copier } = this.place;
     const retryOriginBio = this.place.retry;
-    const options = { owner, store, copier, survivesOverflow, retryOriginBio, seed: 1 };
+    const options = { owner, store, copier, retryOriginBio, seed: 1 };
     const snapshot = new Snapshot(options);
     await snapshot.open();
     this.place.addSnapshot(snapshot);

@@ -18,6 +18,7 @@ export class SnapshotMember implements Member, SnapshotOwner {
   readonly origin: BlockDevice;
   readonly cow: BlockDevice;
   readonly sizeSectors: number;
+  readonly survivesOverflow: boolean;
   readonly isMerge: boolean;
   readonly place: Origin;
   snapshot: Snapshot | null = null;
@@ -34,6 +35,7 @@ export class SnapshotMember implements Member, SnapshotOwner {
     this.origin = line.origin;
     this.cow = line.cow;
     this.sizeSectors = context.start + context.length;
+    this.survivesOverflow = line.survivesOverflow;
     this.isMerge = isMerge;
     this.#origins = context.environment.shared(Origins);
     this.place = this.#origins.use(this.origin, context.memory);
@@ -53,6 +55,7 @@ export class SnapshotMember implements Member, SnapshotOwner {
   }
 
   async load(): Promise<void> {
+    await this.#left();
     const waits = mustTakeOver(this.place.members, this.cow, this.isMerge);
     this.place.members.add(this);
     if (waits) return;
@@ -62,12 +65,20 @@ export class SnapshotMember implements Member, SnapshotOwner {
       owner: this,
       store,
       copier: this.place.copier,
-      survivesOverflow: this.#line.survivesOverflow,
       retryOriginBio: this.place.retry,
       seed: this.#context.environment.prng.uint32(),
     });
     await snapshot.open();
     this.snapshot = snapshot;
+  }
+
+  /** Resolves when nobody writes to the COW device any more who was there before and hands nothing over. */
+  async #left(): Promise<void> {
+    const isSame = ([{ cow }]: [Member, unknown]) =>
+      formatDeviceNumber(cow.number) === formatDeviceNumber(this.cow.number);
+    const { leaving } = this.place;
+    for (let last = [...leaving].find(isSame); last; last = [...leaving].find(isSame))
+      await last[1];
   }
 
   #createStore(): ExceptionStore {
@@ -109,12 +120,18 @@ export class SnapshotMember implements Member, SnapshotOwner {
     const { destination } = pairingOf(members, this.cow);
     members.delete(this);
     if (this.isActive && destination !== null) destination.takeOver(this);
-    const { snapshot } = this;
-    if (snapshot !== null) {
-      this.place.removeSnapshot(snapshot);
-      await snapshot.idle();
-    }
+    if (this.snapshot !== null) await this.#leave(this.snapshot);
     this.#origins.giveBack(this.origin, this.place);
+  }
+
+  async #leave(snapshot: Snapshot): Promise<void> {
+    const { leaving } = this.place;
+    this.place.removeSnapshot(snapshot);
+    leaving.set(
+      this,
+      snapshot.idle().finally(() => leaving.delete(this)),
+    );
+    await leaving.get(this);
   }
 
   /** One that waits shows a store that it has not looked into. */

@@ -3,76 +3,16 @@
 import { describe, expect, test } from 'vitest';
 import { Errno } from '../../base/errors.ts';
 import { Op } from '../../core/bio.ts';
-import type { MappedDevice } from '../../core/mapped-device.ts';
-import { type Fault, uniformLatency } from '../../devices/simulated-faults.ts';
-import { numberedSectors, numbersOf, SnapshotRig } from '../../testing/snapshot-rig.ts';
-import { readSectors, submitBio } from '../../testing/submit.ts';
-
-const SIZE = 512;
-const SNAPSHOT = `0 ${SIZE} snapshot mapper/real mapper/cow P 8`;
-const MERGE = `0 ${SIZE} snapshot-merge mapper/real mapper/cow P 8`;
-const ORIGIN = `0 ${SIZE} snapshot-origin mapper/real`;
-
-const count = (first: number, length: number) =>
-  Array.from({ length }, (_, index) => first + index);
-const ORIGINAL = count(1000, SIZE);
-
-class Volumes {
-  readonly rig = new SnapshotRig({
-    sizes: { O: SIZE, C: 2048, D: 2048, E: 2048 },
-    latency: uniformLatency(0.1, 3),
-  });
-
-  /** As `lvcreate -s` does it. */
-  async create(): Promise<this> {
-    const { rig } = this;
-    rig.fill('O', 1000);
-    await rig.start('disk', `0 ${SIZE} linear O 0`);
-    await rig.load('real', `0 ${SIZE} linear O 0`);
-    await rig.load('disk', ORIGIN);
-    await rig.start('cow', '0 1024 linear C 0');
-    await rig.load('before', SNAPSHOT);
-    await this.suspend('disk');
-    await this.resume('real', 'before', 'disk');
-    return this;
-  }
-
-  device(name: string): MappedDevice {
-    return this.rig.mapper.get(name);
-  }
-
-  async suspend(...names: string[]): Promise<void> {
-    for (const name of names) await this.rig.run(this.device(name).suspend());
-  }
-
-  async resume(...names: string[]): Promise<void> {
-    for (const name of names) await this.rig.run(this.device(name).resume());
-  }
-
-  write(name: string, sector: number, first: number, sectorCount: number): Promise<number> {
-    const data = numberedSectors(first, sectorCount);
-    return submitBio(this.device(name), { op: Op.write, sector, sectorCount, data });
-  }
-
-  async numbers(name: string): Promise<number[]> {
-    return numbersOf(await this.rig.run(readSectors(this.device(name), 0, SIZE)));
-  }
-
-  /** As `lvconvert --merge` does it. */
-  async merge(): Promise<void> {
-    await this.rig.load('disk', MERGE);
-    await this.rig.load('before', `0 ${SIZE} error`);
-    await this.suspend('disk', 'before', 'real', 'cow');
-    await this.resume('real', 'cow', 'disk', 'before');
-  }
-
-  async merged(): Promise<void> {
-    for (let round = 0; !/^(\d+)\/\d+ \1$/.test(this.rig.status('disk')); round += 1) {
-      if (round > 10_000) throw new Error(`Not merged: ${this.rig.status('disk')}`);
-      await this.rig.clock.advance(5);
-    }
-  }
-}
+import type { Fault } from '../../devices/simulated-faults.ts';
+import { numbersOf } from '../../testing/snapshot-rig.ts';
+import {
+  count,
+  MERGE_TABLE as MERGE,
+  ORIGINAL,
+  VOLUME_SECTORS as SIZE,
+  SNAPSHOT_TABLE as SNAPSHOT,
+  Volumes,
+} from '../../testing/snapshot-volumes.ts';
 
 describe('handover', () => {
   test('a table that replaces another goes on with its exceptions, under load', async () => {

@@ -24,6 +24,8 @@ export class Origin {
   userCount = 0;
   /** Of all loaded tables. */
   readonly members = new Set<Member>();
+  /** Those that are being closed, and when each is: until then its store is written. */
+  readonly leaving = new Map<Member, Promise<void>>();
   /** Those that are kept, largest chunks first. */
   #snapshots: readonly Snapshot[] = [];
   #splitSectors = UNSPLIT_SECTORS;

@@ -25,6 +25,8 @@ export interface SnapshotOwner {
   readonly cow: BlockDevice;
   /** Of the snapshot: what lies behind is not kept. */
   readonly sizeSectors: number;
+  /** A full store fails writes to the snapshot, but what it has stays readable. */
+  readonly survivesOverflow: boolean;
   event(): void;
   renewCopies(): Promise<void>;
 }
@@ -33,8 +35,6 @@ export interface SnapshotOptions {
   readonly owner: SnapshotOwner;
   readonly store: ExceptionStore;
   readonly copier: Copier;
-  /** A full store fails writes to the snapshot, but what it has stays readable. */
-  readonly survivesOverflow: boolean;
   /** A write to the origin need not wait any more. */
   retryOriginBio(bio: Bio): void;
   /** Of the table's hashes. */
@@ -53,7 +53,6 @@ export class Snapshot {
   hasOverflowed = false;
   #owner: SnapshotOwner;
   readonly #copier: Copier;
-  readonly #survivesOverflow: boolean;
   readonly #retryOriginBio: (bio: Bio) => void;
   readonly #pending = new Map<number, PendingCopy>();
   #isValid = true;
@@ -69,7 +68,6 @@ export class Snapshot {
     this.table = new ExceptionTable(options.seed);
     this.#owner = options.owner;
     this.#copier = options.copier;
-    this.#survivesOverflow = options.survivesOverflow;
     this.#retryOriginBio = options.retryOriginBio;
   }
 
@@ -98,6 +96,9 @@ export class Snapshot {
   /** Another table shows it now. Its devices are the same, opened anew. */
   handOver(owner: SnapshotOwner): void {
     this.#owner = owner;
+    // Of the table before: another begins anew.
+    this.isMerging = false;
+    this.mergeFailed = false;
     this.store.handOver(owner.cow);
   }
 
@@ -125,7 +126,7 @@ export class Snapshot {
     }
     const pending = this.#prepare(chunk);
     if (pending === null) {
-      if (this.#survivesOverflow) this.hasOverflowed = true;
+      if (this.#owner.survivesOverflow) this.hasOverflowed = true;
       else this.invalidate();
       return false;
     }
@@ -180,13 +181,19 @@ export class Snapshot {
     const { origin, cow } = this.#owner;
     const { chunkSectors } = this;
     const sourceSector = pending.oldChunk * chunkSectors;
+    const sectorCount = Math.min(chunkSectors, origin.sizeSectors - sourceSector);
+    if (sectorCount <= 0) {
+      // It shrank since the table was loaded.
+      this.store.commitException(pending, false);
+      return;
+    }
     this.#copier.copy(
       {
         source: origin,
         sourceSector,
         target: cow,
         targetSector: pending.newChunk * chunkSectors,
-        sectorCount: Math.min(chunkSectors, origin.sizeSectors - sourceSector),
+        sectorCount,
         inBackground: false,
       },
       (outcome) => this.store.commitException(pending, outcome === 'done'),
