@@ -33,11 +33,10 @@ export class ContentHash {
 
   /** Reads all data of the log once. */
   constructor(log: CrashLog, base: BaseImage) {
-    const sectorCount = log.entries.reduce(
-      (end, { kind, dataSector, sectorCount: count }) =>
-        kind === 'write' ? Math.max(end, dataSector + count) : end,
-      0,
-    );
+    let sectorCount = 0;
+    for (const { kind, dataSector, sectorCount: count } of log.entries) {
+      if (kind === 'write') sectorCount = Math.max(sectorCount, dataSector + count);
+    }
     this.#low = new Uint32Array(sectorCount);
     this.#high = new Uint32Array(sectorCount);
     this.#blankBase = base.isBlank;

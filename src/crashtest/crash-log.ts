@@ -7,6 +7,7 @@
  * - A write that ended while a flush was under way stands behind that flush, which may not have had it.
  */
 
+import type { EntryList } from './entry-list.ts';
 import type { LogData } from './log-data.ts';
 
 /** `zeroes` and `discard` carry no data; both leave zeroes. A mark is a word of the workload's, at its place in time. */
@@ -31,18 +32,13 @@ export interface LogEntry {
 
 export interface CrashLog {
   readonly sizeSectors: number;
-  readonly entries: readonly LogEntry[];
+  readonly entries: EntryList;
   readonly data: LogData;
-}
-
-/** It changes sectors, and can be lost. */
-export function changesSectors({ sectorCount }: LogEntry): boolean {
-  return sectorCount > 0;
 }
 
 /** For people: `407: write of sectors 2048 to 2055, at 1.250 s`. */
 export function describeEntry(log: CrashLog, number: number): string {
-  const { kind, sector, sectorCount, fua, flush, text, timeMs } = log.entries[number]!;
+  const { kind, sector, sectorCount, fua, flush, text, timeMs } = log.entries.at(number);
   const time = timeMs === null ? '' : `, at ${(timeMs / 1000).toFixed(3)} s`;
   if (kind === 'mark') return `${number}: mark "${text}"${time}`;
   if (sectorCount === 0) return `${number}: flush${time}`;

@@ -40,20 +40,29 @@ export function formatState(windows: LogWindows, { point, survivors }: CrashStat
     survivors.length === losable.length &&
     survivors.every(({ number, kept }, index) => kept === null && number === losable[index]);
   if (isAll) return `${point}:all`;
-  const indexOf = new Map(losable.map((number, index) => [number, index]));
   const words: string[] = [];
   for (let index = 0; index < survivors.length; ) {
     const first = survivors[index]!;
-    let length = 1;
-    const follows = (next: Survivor | undefined, step: number) =>
-      next?.kept === null && indexOf.get(next.number) === indexOf.get(first.number)! + step;
-    if (first.kept === null) while (follows(survivors[index + length], length)) length += 1;
+    const length = runLength(windows, survivors, index);
     words.push(
       length === 1 ? survivorWord(first) : rangeWord(first, survivors[index + length - 1]!),
     );
     index += length;
   }
   return `${point}:${words.join(',')}`;
+}
+
+/** How many from `index` on are whole, and the next that could be lost behind the one before. */
+function runLength({ log }: LogWindows, survivors: readonly Survivor[], index: number): number {
+  if (survivors[index]!.kept !== null) return 1;
+  let length = 1;
+  for (;;) {
+    const next = survivors[index + length];
+    let number = survivors[index + length - 1]!.number + 1;
+    while (number < log.entries.length && !log.entries.isLosable(number)) number += 1;
+    if (next?.kept !== null || next.number !== number) return length;
+    length += 1;
+  }
 }
 
 function rangeWord(first: Survivor, last: Survivor): string {
@@ -101,7 +110,7 @@ function parseSurvivors(
       refuse(word, `entry ${number} is nothing that can be lost there`);
   }
   if (keptText !== undefined) {
-    const { sectorCount } = windows.log.entries[first]!;
+    const { sectorCount } = windows.log.entries.at(first);
     return [
       {
         number: first,

@@ -198,7 +198,7 @@ describe('the word of a state', () => {
 /** Any requests, few sectors, so that they lie on one another. */
 async function randomLog(prng: Prng): Promise<RecordingDisk> {
   const disk = recorder();
-  for (let index = 0; index < 40; index += 1) {
+  for (let index = 0; index < 80; index += 1) {
     const sector = prng.integer(0, 80);
     const count = prng.integer(1, 20);
     const kind = prng.integer(0, 9);
@@ -220,7 +220,7 @@ describe('planned states', () => {
       const { log } = disk;
       const images = new StateImages(log, blankImage(SIZE));
       const plan = planStates({ windows: images.windows, prng, tearSectors: 1 });
-      for (let round = 0; round < 150; round += 1) {
+      for (let round = 0; round < 100; round += 1) {
         const { state } = plan.next().value!;
         const got = await lettersOf(stateDisk(images, state), 0, 100);
         const word = formatState(images.windows, state);
@@ -258,11 +258,7 @@ describe('planned states', () => {
     await write(disk, 2, 'c'); // 3
     await flush(disk); // 4
     const { windows } = new StateImages(disk.log, blankImage(SIZE));
-    const words: string[] = [];
-    for (const { state, kind } of planStates({ windows, prng: createPrng(1), tearSectors: null })) {
-      if (kind === 'sample') break;
-      words.push(formatState(windows, state));
-    }
+    const words = plannedWords(windows);
     expect(words).toEqual(
       expect.arrayContaining(['0:none', '1:all', '1:none', '2:none', '4:all', '5:none']),
     );
@@ -274,12 +270,23 @@ describe('planned states', () => {
     for (let sector = 0; sector < 6; sector += 1) await write(disk, sector, 'a');
     await flush(disk);
     const { windows } = new StateImages(disk.log, blankImage(SIZE));
-    const words: string[] = [];
-    for (const { state, kind } of planStates({ windows, prng: createPrng(1), tearSectors: null })) {
-      if (kind === 'sample') break;
-      words.push(formatState(windows, state));
-    }
+    const words = plannedWords(windows);
     expect(words).toEqual(expect.arrayContaining(['6:none', '6:all', '4:3', '6:0-2,4-5']));
+  });
+
+  test('are of every kind from the beginning, though there are more flushes than states', async () => {
+    const disk = recorder();
+    for (let round = 0; round < 500; round += 1) {
+      await write(disk, (round % 60) * 4, 'abcd');
+      await flush(disk);
+    }
+    const { windows } = new StateImages(disk.log, blankImage(SIZE));
+    const plan = planStates({ windows, prng: createPrng(1), tearSectors: 1 });
+    const states = Array.from({ length: 180 }, () => plan.next().value!);
+    const countOf = (wanted: string) => states.filter(({ kind }) => kind === wanted).length;
+    expect(['point', 'prefix', 'subset', 'sample'].map(countOf)).toEqual([80, 40, 40, 20]);
+    const quarters = new Set(states.map(({ state }) => Math.floor(state.point / 251)));
+    expect(quarters.size).toBe(4);
   });
 
   test('leave out what came before the first point', async () => {
@@ -305,21 +312,32 @@ describe('planned states', () => {
   });
 });
 
+/** All but samples, of a small log. */
+function plannedWords(windows: StateImages['windows']): string[] {
+  const plan = planStates({ windows, prng: createPrng(1), tearSectors: null });
+  const states = Array.from({ length: 100 }, () => plan.next().value!);
+  return states
+    .filter(({ kind }) => kind !== 'sample')
+    .map(({ state }) => formatState(windows, state));
+}
+
 /** What a sector may hold: the last thing that is durable at the point, or anything written to it since. */
 function possibleLetters(
   { entries, data }: RecordingDisk['log'],
   point: number,
   sector: number,
 ): string[] {
-  const flushed = entries.slice(0, point).findLastIndex(({ flush: isFlush }) => isFlush);
+  let flushed = point - 1;
+  while (flushed > 0 && !entries.flushes(flushed)) flushed -= 1;
   let possible = ['.'];
-  entries.slice(0, point).forEach((entry, number) => {
-    if (sector < entry.sector || sector >= entry.sector + entry.sectorCount) return;
+  for (let number = 0; number < point; number += 1) {
+    const entry = entries.at(number);
+    if (sector < entry.sector || sector >= entry.sector + entry.sectorCount) continue;
     const bytes = new Uint8Array(SECTOR_BYTES);
     if (entry.kind === 'write') data.read(entry.dataSector, 1, bytes, 0);
     const letter = bytes[0] === 0 ? '.' : String.fromCharCode(bytes[0]!);
     if (entry.fua || number < flushed) possible = [letter];
     else possible.push(letter);
-  });
+  }
   return possible;
 }

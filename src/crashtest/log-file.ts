@@ -10,6 +10,7 @@ import { readWriteLog } from '../formats/write-log/read-write-log.ts';
 import type { WriteLog } from '../formats/write-log/write-log.ts';
 import { WriteLogWriter } from '../formats/write-log/write-log-writer.ts';
 import type { CrashLog, LogEntry } from './crash-log.ts';
+import { EntryList } from './entry-list.ts';
 
 export interface OpenLog extends Disposable {
   readonly log: CrashLog;
@@ -33,10 +34,11 @@ export async function openLogFile(path: string): Promise<OpenLog> {
   };
 }
 
-function entriesOf(written: WriteLog): LogEntry[] {
-  return Array.from({ length: written.entryCount }, (_, entry) => {
+function entriesOf(written: WriteLog): EntryList {
+  const entries = new EntryList();
+  for (let entry = 0; entry < written.entryCount; entry += 1) {
     const flags = written.flags(entry);
-    return {
+    entries.add({
       kind: written.kind(entry),
       flush: (flags & WriteLogFlag.flush) !== 0,
       fua: (flags & WriteLogFlag.fua) !== 0,
@@ -45,8 +47,9 @@ function entriesOf(written: WriteLog): LogEntry[] {
       dataSector: written.dataOffsetBytes(entry) / SECTOR_BYTES,
       text: written.mark(entry) ?? '',
       timeMs: null,
-    };
-  });
+    });
+  }
+  return entries;
 }
 
 interface DataRead {
@@ -67,7 +70,13 @@ function readExactly(fd: number, read: DataRead): void {
   }
 }
 
-/** Throws DmError when it cannot be written. Zeroes that carry no data in the log are written out, so that every program reads them. */
+/** Zeroed ranges up to this are written out. */
+const WRITTEN_ZEROES_SECTORS = 2048;
+
+/**
+ * Throws DmError when it cannot be written. The format has no zeroes without data: they are written out, so that every program reads them, and those
+ * of a large range are a discard, which a reader of ours takes for the same.
+ */
 export async function saveLogFile(log: CrashLog, path: string): Promise<void> {
   try {
     await using file = await open(path, 'w', 0o600);
@@ -89,7 +98,9 @@ export async function saveLogFile(log: CrashLog, path: string): Promise<void> {
 }
 
 async function appendEntry(writer: WriteLogWriter, log: CrashLog, entry: LogEntry): Promise<void> {
-  const { kind, sector, sectorCount } = entry;
+  const { sector, sectorCount } = entry;
+  const isLarge = entry.kind === 'zeroes' && sectorCount > WRITTEN_ZEROES_SECTORS;
+  const kind = isLarge ? 'discard' : entry.kind;
   const flags =
     (entry.flush ? WriteLogFlag.flush : 0) |
     (entry.fua ? WriteLogFlag.fua : 0) |

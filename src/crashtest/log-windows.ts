@@ -6,7 +6,9 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { type CrashLog, changesSectors } from './crash-log.ts';
+import { countBelow } from './count-below.ts';
+import type { CrashLog } from './crash-log.ts';
+import type { EntryList } from './entry-list.ts';
 
 export class LogWindows {
   readonly log: CrashLog;
@@ -15,7 +17,7 @@ export class LogWindows {
 
   constructor(log: CrashLog) {
     this.log = log;
-    this.#starts = windowStarts(log);
+    this.#starts = windowStarts(log.entries);
   }
 
   get count(): number {
@@ -34,14 +36,7 @@ export class LogWindows {
   /** The window that a crash at `point` cuts: its first entry is among those that ended. */
   at(point: number): number {
     assert(point >= 0 && point <= this.log.entries.length, `point ${point} lies in the log`);
-    let low = 0;
-    let high = this.count - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.#starts[middle]! < point) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return Math.max(countBelow(this.#starts, point, this.count) - 1, 0);
   }
 
   /** Entries that must be there whole after a crash at `point`: the first so many, and those with FUA. */
@@ -51,44 +46,55 @@ export class LogWindows {
 
   /** What a crash at `point` may lose, in the log's order. */
   losable(point: number): number[] {
-    return this.#select(point, (fua) => !fua);
-  }
-
-  /** Writes with FUA of the same window, which a crash at `point` cannot lose. */
-  forced(point: number): number[] {
-    return this.#select(point, (fua) => fua);
-  }
-
-  #select(point: number, wanted: (fua: boolean) => boolean): number[] {
+    const { entries } = this.log;
     const numbers: number[] = [];
     for (let number = this.flushedCount(point); number < point; number += 1) {
-      const entry = this.log.entries[number]!;
-      if (changesSectors(entry) && wanted(entry.fua)) numbers.push(number);
+      if (entries.isLosable(number)) numbers.push(number);
     }
     return numbers;
   }
 
+  /** Writes with FUA among the entries [start, point), which a crash at `point` cannot lose. */
+  forced(start: number, point: number): number[] {
+    const { entries } = this.log;
+    const numbers: number[] = [];
+    for (let number = start; number < point; number += 1) {
+      if (entries.isForced(number)) numbers.push(number);
+    }
+    return numbers;
+  }
+
+  /** A crash at its end can lose something. */
+  canLose(window: number): boolean {
+    const { entries } = this.log;
+    for (let number = this.start(window); number < this.end(window); number += 1) {
+      if (entries.isLosable(number)) return true;
+    }
+    return false;
+  }
+
   /** The text of the last mark before `point`, or null. */
   markBefore(point: number): string | null {
-    for (let number = point - 1; number >= 0; number -= 1) {
-      const entry = this.log.entries[number]!;
-      if (entry.kind === 'mark') return entry.text;
-    }
-    return null;
+    const { entries } = this.log;
+    const number = entries.marks[countBelow(entries.marks, point) - 1];
+    return number === undefined ? null : entries.at(number).text;
   }
 }
 
 /** Of each window, and behind the last one the number of entries. */
-function windowStarts({ entries }: CrashLog): number[] {
+function windowStarts(entries: EntryList): number[] {
   const starts = [0];
   let canLose = false;
-  entries.forEach((entry, number) => {
-    if (entry.flush && number > starts.at(-1)!) starts.push(number);
-    if (entry.flush) canLose = false;
-    if (!changesSectors(entry)) return;
-    if (!entry.fua) canLose = true;
-    else if (!canLose && number + 1 < entries.length) starts.push(number + 1);
-  });
+  for (let number = 0; number < entries.length; number += 1) {
+    if (entries.flushes(number)) {
+      if (number > starts.at(-1)!) starts.push(number);
+      canLose = false;
+    }
+    if (entries.isLosable(number)) canLose = true;
+    else if (entries.isForced(number) && !canLose && number + 1 < entries.length) {
+      starts.push(number + 1);
+    }
+  }
   starts.push(entries.length);
   return starts;
 }

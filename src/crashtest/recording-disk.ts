@@ -1,30 +1,33 @@
 /**
  * The workload's disk: takes everything at once and logs it. What a read gives comes from the log itself, so that data are kept once.
  *
- * A request ends before `submit` returns, and so nothing ever ends while a flush is under way; the log's order is the requests' own.
+ * A request ends before `submit` returns, and so nothing ever ends while a flush is under way; the log's order is the requests' own. When the workload
+ * has ended, `finish` keeps out what programs that it left behind would still write.
  */
 
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { DmError } from '../base/errors.ts';
+import { DmError, Errno } from '../base/errors.ts';
 import { type Bio, BioFlag, Op } from '../core/bio.ts';
 import type { BlockDevice } from '../core/device.ts';
 import { DEFAULT_LIMITS } from '../core/limits.ts';
 import { refusalOf } from '../devices/leaf-bio.ts';
 import type { BaseImage } from './base-image.ts';
 import type { CrashLog, LogEntry, LogKind } from './crash-log.ts';
-import { MemoryLogData } from './log-data.ts';
+import { EntryList } from './entry-list.ts';
 import { BASE, CHUNK_SECTORS, type Chunk, placeEntry, readPlaces } from './places.ts';
+import { SpooledLogData, type SpoolOptions } from './spooled-log-data.ts';
 
 export interface RecordingDiskOptions {
   /** What is on it at the start. */
   base: BaseImage;
   clock: Clock;
+  spool?: SpoolOptions;
   /** Called before each request: the workload had done what it tells now before it asked for this. */
   beforeRequest?: () => void;
 }
 
-export class RecordingDisk implements BlockDevice {
+export class RecordingDisk implements BlockDevice, Disposable {
   readonly number = { major: 0, minor: 0 };
   readonly operand = 'disk';
   readonly sizeSectors: number;
@@ -34,11 +37,13 @@ export class RecordingDisk implements BlockDevice {
   readonly #clock: Clock;
   readonly #startMs: number;
   readonly #beforeRequest: () => void;
-  readonly #entries: LogEntry[] = [];
-  readonly #data = new MemoryLogData();
+  readonly #entries = new EntryList();
+  readonly #data: SpooledLogData;
+  #isFinished = false;
   readonly #chunks = new Map<number, Chunk>();
 
-  constructor({ base, clock, beforeRequest = () => {} }: RecordingDiskOptions) {
+  constructor({ base, clock, spool, beforeRequest = () => {} }: RecordingDiskOptions) {
+    this.#data = new SpooledLogData(spool);
     this.#base = base;
     this.sizeSectors = base.sizeSectors;
     this.#clock = clock;
@@ -51,13 +56,34 @@ export class RecordingDisk implements BlockDevice {
     return { sizeSectors: this.sizeSectors, entries: this.#entries, data: this.#data };
   }
 
+  /** Why the log cannot be relied on, which the workload saw as an I/O error; null: it can. */
+  get problem(): DmError | null {
+    return this.#data.problem;
+  }
+
   mark(text: string): void {
-    this.#add('mark', { text });
+    if (!this.#isFinished) this.#add('mark', { text });
+  }
+
+  /** As if the workload had asked for it. */
+  flush(): void {
+    this.#add('flush', { flush: true });
+  }
+
+  /** Everything fails from now on, and the log stays as it is. */
+  finish(): void {
+    this.#isFinished = true;
+    this.#chunks.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.finish();
+    this.#data[Symbol.dispose]();
   }
 
   submit(bio: Bio): void {
-    this.#beforeRequest();
-    bio.end(this.#perform(bio));
+    if (!this.#isFinished) this.#beforeRequest();
+    bio.end(this.#isFinished ? Errno.EIO : this.#perform(bio));
   }
 
   #perform(bio: Bio): number {
@@ -89,7 +115,7 @@ export class RecordingDisk implements BlockDevice {
         this.#change('zeroes', bio, 0);
         return;
       case Op.flush:
-        this.#add('flush', { flush: true });
+        this.flush();
         return;
       case Op.blockStatus: // nothing described: all of it is data
         return;
@@ -123,7 +149,7 @@ export class RecordingDisk implements BlockDevice {
   #add(kind: LogKind, facts: Partial<LogEntry>): LogEntry {
     const timeMs = this.#clock.nowMs() - this.#startMs;
     const entry: LogEntry = { ...EMPTY, ...facts, kind, timeMs };
-    this.#entries.push(entry);
+    this.#entries.add(entry);
     return entry;
   }
 }

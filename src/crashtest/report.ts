@@ -68,7 +68,7 @@ function reportedFailure(windows: LogWindows, failure: BadState): ReportedFailur
     state: formatState(windows, state),
     foundAs: foundWord,
     point: state.point,
-    timeMs: log.entries[state.point - 1]?.timeMs ?? null,
+    timeMs: state.point === 0 ? null : log.entries.at(state.point - 1).timeMs,
     mark,
     smallest: side,
     survived: state.survivors.map(({ number }) => reportedWrite(log, number, keptOf)),
@@ -83,7 +83,7 @@ function reportedWrite(
   number: number,
   keptOf: ReadonlyMap<number, BadState['state']['survivors'][number]['kept']>,
 ): ReportedWrite {
-  const { kind, sector, sectorCount, timeMs } = log.entries[number]!;
+  const { kind, sector, sectorCount, timeMs } = log.entries.at(number);
   const kept = keptOf.get(number) ?? null;
   const ranges = kept?.map(({ start, end }) => `${sector + start}-${sector + end - 1}`) ?? null;
   const part = ranges === null ? '' : `; of it reached the disk: ${ranges.join(', ')}`;

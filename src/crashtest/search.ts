@@ -8,7 +8,7 @@ import type { Prng } from '../base/prng.ts';
 import { type CrashState, formatState } from './crash-state.ts';
 import { shrinkState } from './shrink.ts';
 import type { StateImage, StateImages } from './state-image.ts';
-import { crashPoints, type PlannedState, planStates } from './state-plan.ts';
+import { crashPoints, isCrashPoint, type PlannedState, planStates } from './state-plan.ts';
 import type { TearSectors } from './tear.ts';
 
 /** A state that somebody is to look at. */
@@ -25,10 +25,12 @@ export interface Verdict {
   isGood: boolean;
   /** What the check had to say. */
   output: string;
+  /** What it threw. */
+  cause?: unknown;
 }
 
-/** One place to look at states, one at a time. Rejects when states cannot be looked at at all. */
-export type Seat = (state: OfferedState) => Promise<Verdict>;
+/** One place to look at states, one at a time. null: the search's signal interrupted it. Rejects when states cannot be looked at at all. */
+export type Seat = (state: OfferedState) => Promise<Verdict | null>;
 
 export interface SearchBudget {
   /** Checks; default: any number. */
@@ -64,6 +66,7 @@ export interface BadState {
   side: 'survived' | 'lost';
   mark: string | null;
   output: string;
+  cause?: unknown;
   /** As it was found, before it was made small. */
   foundWord: string;
   /** false: a second look at the same state found nothing wrong, so the check does not depend on the disk alone. */
@@ -87,7 +90,7 @@ export interface SearchResult {
 interface FoundState {
   state: CrashState;
   offered: OfferedState;
-  output: string;
+  verdict: Verdict;
 }
 
 /** So many samples in a row that were known already: there are no others, or hardly any. */
@@ -113,7 +116,7 @@ class Search {
   readonly #startMs: number;
   /** Of what has been looked at: good or not. */
   readonly #verdicts = new Map<string, boolean>();
-  readonly #points: ReadonlySet<number>;
+  readonly #pointCount: number;
   readonly #reachedPoints = new Set<number>();
   readonly #found: FoundState[] = [];
   readonly #failures: BadState[] = [];
@@ -128,7 +131,7 @@ class Search {
     const { images, prng, tearSectors, firstPoint, clock } = options;
     this.#options = options;
     this.#plan = planStates({ windows: images.windows, prng, tearSectors, firstPoint });
-    this.#points = new Set(crashPoints(images.windows, firstPoint));
+    this.#pointCount = crashPoints(images.windows, firstPoint).length;
     this.#startMs = clock.nowMs();
   }
 
@@ -144,7 +147,7 @@ class Search {
       failures: this.#failures,
       stateCount: this.#stateCount,
       duplicateCount: this.#duplicateCount,
-      pointCount: this.#points.size,
+      pointCount: this.#pointCount,
       reachedPointCount: this.#reachedPoints.size,
       elapsedMs: this.#elapsedMs(),
       ended: this.#ending(),
@@ -181,8 +184,8 @@ class Search {
       const next = await this.#nextNew();
       if (next === null) return;
       const { state, offered } = next;
-      const { isGood, output } = await this.#look(seat, offered);
-      if (!isGood) this.#found.push({ state, offered, output });
+      const verdict = await this.#look(seat, offered);
+      if (verdict?.isGood === false) this.#found.push({ state, offered, verdict });
     }
   }
 
@@ -195,7 +198,7 @@ class Search {
         return null;
       }
       const { state, kind } = value;
-      if (this.#points.has(state.point)) this.#reachedPoints.add(state.point);
+      if (this.#isCrashPoint(state.point)) this.#reachedPoints.add(state.point);
       const offered = this.#offer(state);
       const key = keyOf(offered);
       if (!this.#verdicts.has(key)) {
@@ -209,6 +212,11 @@ class Search {
       if (this.#duplicateCount % BREATHE_EVERY === 0) await breathe();
       if (this.#isSpent()) return null;
     }
+  }
+
+  #isCrashPoint(point: number): boolean {
+    const { images, firstPoint } = this.#options;
+    return isCrashPoint(images.windows, point, firstPoint);
   }
 
   #offer(state: CrashState): OfferedState {
@@ -225,6 +233,7 @@ class Search {
   async #look(seat: Seat, offered: OfferedState, phase: 'search' | 'shrink' = 'search') {
     this.#begunCount += 1;
     const verdict = await seat(offered);
+    if (verdict === null) return null;
     this.#stateCount += 1;
     this.#verdicts.set(keyOf(offered), verdict.isGood);
     const failureCount = this.#failures.length + this.#found.length;
@@ -233,10 +242,10 @@ class Search {
     return verdict;
   }
 
-  async #shrink({ state, offered, output }: FoundState): Promise<void> {
+  async #shrink({ state, offered, verdict: first }: FoundState): Promise<void> {
     const { images, firstPoint, seats, signal } = this.#options;
     /** What the check said of each bad state on the way, by its word. */
-    const seen = new Map<string, Pick<BadState, 'mark' | 'output'>>();
+    const seen = new Map<string, Pick<BadState, 'mark' | 'output' | 'cause'>>();
     let checksLeft = SHRINK_CHECKS;
     const isBad = async (candidate: CrashState): Promise<boolean> => {
       const other = this.#offer(candidate);
@@ -244,10 +253,13 @@ class Search {
       if (isKnownGood || checksLeft === 0 || signal?.aborted) return false;
       checksLeft -= 1;
       const verdict = await this.#look(seats[0]!, other, 'shrink');
-      if (!verdict.isGood) seen.set(other.word, { mark: other.mark, output: verdict.output });
-      return !verdict.isGood;
+      if (verdict?.isGood !== false) return false;
+      const { output, cause } = verdict;
+      seen.set(other.word, { mark: other.mark, output, cause });
+      return true;
     };
-    const found = { state, side: 'survived', mark: offered.mark, output } as const;
+    const { output, cause } = first;
+    const found = { state, side: 'survived', mark: offered.mark, output, cause } as const;
     const isRepeatable = await isBad(state);
     const shrunk = isRepeatable
       ? await shrinkState(images.windows, state, isBad, firstPoint)

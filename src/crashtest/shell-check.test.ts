@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { MarkPipe } from './mark-pipe.ts';
 import { ShellCheck } from './shell-check.ts';
 
@@ -25,7 +26,7 @@ test('a check sees the state, and its exit status is the verdict', async () => {
   const output = 'nbd://here, it is "7", 3:all\nmore\n(exit status 3)';
   expect(await check.look(STATE)).toEqual({ isGood: false, output });
   const unmarked = await check.look({ mark: null, word: '1:none' });
-  expect(unmarked.output).toMatch(/^nbd:\/\/here, none, 1:none\nmore/);
+  expect(unmarked?.output).toMatch(/^nbd:\/\/here, none, 1:none\nmore/);
   using good = checkOf('cat; echo fine');
   for (let round = 0; round < 3; round += 1) {
     expect(await good.look(STATE)).toEqual({ isGood: true, output: '' });
@@ -45,6 +46,27 @@ test('a check that hangs has failed, and the next state gets another shell', asy
     output: 'waiting\nThe check did not end within 0.3 s',
   });
   expect(await check.look({ mark: null, word: 'good' })).toMatchObject({ isGood: true });
+});
+
+test('a check that is interrupted says nothing, and nothing of it stays', async () => {
+  const interrupt = new AbortController();
+  using check = new ShellCheck({
+    command: 'sleep 100 & echo $!; wait',
+    environment: process.env,
+    outputPath: join(folder, 'interrupted'),
+    timeoutMs: 60_000,
+    signal: interrupt.signal,
+  });
+  const looking = check.look(STATE);
+  const pid = async () =>
+    Number(await readFile(join(folder, 'interrupted'), 'utf8').catch(() => ''));
+  await vi.waitFor(async () => expect(await pid()).toBeGreaterThan(0));
+  interrupt.abort();
+  expect(await looking).toBeNull();
+  const sleeper = await pid();
+  const commandLine = () => readFile(`/proc/${sleeper}/cmdline`, 'utf8').catch(() => '');
+  await vi.waitFor(async () => expect(await commandLine()).toBe('')); // Of a zombie too.
+  expect(await check.look(STATE)).toBeNull();
 });
 
 test('a check that cannot be run says so', async () => {

@@ -34,6 +34,8 @@ export interface ShellCheckOptions {
   /** Where its output goes. */
   outputPath: string;
   timeoutMs: number;
+  /** Ends the check that is under way, and all that it began. */
+  signal?: AbortSignal;
   clock?: Clock;
 }
 
@@ -46,13 +48,14 @@ export class ShellCheck implements Disposable {
     this.#options = options;
   }
 
-  /** Throws DmError when the command cannot be run at all. */
-  async look({ mark, word }: Pick<OfferedState, 'mark' | 'word'>): Promise<Verdict> {
-    const { command, timeoutMs } = this.#options;
+  /** null: it was interrupted. Throws DmError when the command cannot be run at all. */
+  async look({ mark, word }: Pick<OfferedState, 'mark' | 'word'>): Promise<Verdict | null> {
+    const { command, timeoutMs, signal } = this.#options;
     // No environment has room for any length, and a shell reads its lines byte by byte.
     const shownWord = word.length <= WORD_LIMIT ? word : '';
     const shownMark = oneLine(mark ?? '').slice(0, WORD_LIMIT);
     const status = await this.#ask(`${mark === null ? 0 : 1}\n${shownMark}\n${shownWord}\n`);
+    if (signal?.aborted) return null;
     if (status === null) {
       const output = `${this.#output()}\nThe check did not end within ${timeoutMs / 1000} s`;
       return { isGood: false, output: output.trim() };
@@ -66,24 +69,29 @@ export class ShellCheck implements Disposable {
       : { isGood: false, output: `${this.#output()}\n(exit status ${status})`.trim() };
   }
 
-  /** Resolves with the exit status; null: it took too long, and was ended with all that it began. */
+  /** Resolves with the exit status; null: it took too long or was interrupted, and was ended with all that it began. */
   async #ask(lines: string): Promise<number | null> {
-    const { timeoutMs, clock = systemClock } = this.#options;
+    const { timeoutMs, signal, clock = systemClock } = this.#options;
+    if (signal?.aborted) return null;
     this.#shell ??= this.#start();
     const input = this.#shell.stdin!;
-    let timer: { cancel(): void } | null = null;
+    let giveUp = () => {};
+    const timer = clock.after(timeoutMs, () => giveUp());
+    const interrupt = () => giveUp();
+    signal?.addEventListener('abort', interrupt);
     try {
       return await new Promise((resolve, reject) => {
-        timer = clock.after(timeoutMs, () => {
+        giveUp = () => {
           this.#answer = () => {};
           this.#stop();
           resolve(null);
-        });
+        };
         this.#answer = (status) => (status instanceof Error ? reject(status) : resolve(status));
         input.write(lines);
       });
     } finally {
-      (timer as { cancel(): void } | null)?.cancel();
+      timer.cancel();
+      signal?.removeEventListener('abort', interrupt);
     }
   }
 

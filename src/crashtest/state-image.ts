@@ -1,10 +1,11 @@
-/** The disk in one state: which chunks differ from the last flush, and a word that is equal for equal contents. */
+/** The disk in one state: which chunks differ from what it was at some moment of the log, and a word that is equal for equal contents. */
 
 import type { BaseImage } from './base-image.ts';
-import { ContentHash, hashWord } from './content-hash.ts';
+import { hashWord } from './content-hash.ts';
+import { countBelow } from './count-below.ts';
 import type { CrashLog } from './crash-log.ts';
 import type { CrashState, Survivor } from './crash-state.ts';
-import { DurableMap, toggleDifference } from './durable-map.ts';
+import { DiskHistory } from './disk-history.ts';
 import { LogWindows } from './log-windows.ts';
 import {
   BASE,
@@ -27,14 +28,12 @@ export interface StateImage {
 export class StateImages {
   readonly windows: LogWindows;
   readonly #base: BaseImage;
-  readonly #hash: ContentHash;
-  readonly #durable: DurableMap;
+  readonly #history: DiskHistory;
 
   constructor(log: CrashLog, base: BaseImage) {
     this.windows = new LogWindows(log);
     this.#base = base;
-    this.#hash = new ContentHash(log, base);
-    this.#durable = new DurableMap(this.windows, this.#hash);
+    this.#history = new DiskHistory(log, base);
   }
 
   get log(): CrashLog {
@@ -42,58 +41,64 @@ export class StateImages {
   }
 
   build(state: CrashState): StateImage {
-    const window = this.windows.at(state.point);
-    const overlay = this.#overlay(state, window);
-    const pair = { ...this.#durable.hash(window) };
+    const wholeCount = this.#wholeCount(state);
+    const overlay = this.#overlay(state, wholeCount);
+    const pair = this.#history.hashAt(wholeCount);
     for (const [number, chunk] of overlay) {
-      toggleDifference(this.#hash, pair, number, this.#durable.find(number, window), chunk);
+      this.#history.rehash(pair, number, this.#history.find(number, wholeCount), chunk);
     }
     return {
       source: { base: this.#base, data: this.log.data },
       sizeSectors: this.log.sizeSectors,
-      find: (number) => overlay.get(number) ?? this.#durable.find(number, window),
+      find: (number) => overlay.get(number) ?? this.#history.find(number, wholeCount),
       contentWord: hashWord(pair),
     };
   }
 
-  #overlay(state: CrashState, window: number): Map<number, Chunk> {
+  /** So many entries from the beginning are there whole and in their order: what is left to do is what came behind them. */
+  #wholeCount({ point, survivors }: CrashState): number {
+    const { entries } = this.log;
+    let index = 0;
+    for (let number = this.windows.flushedCount(point); number < point; number += 1) {
+      if (!entries.isLosable(number)) continue;
+      const survivor = survivors[index];
+      if (survivor?.number !== number || survivor.kept !== null) return number;
+      index += 1;
+    }
+    return point;
+  }
+
+  #overlay(state: CrashState, wholeCount: number): Map<number, Chunk> {
     const overlay = new Map<number, Chunk>();
     const writable = (number: number) => {
       let chunk = overlay.get(number);
       if (chunk === undefined) {
         chunk =
-          this.#durable.find(number, window)?.slice() ?? new Int32Array(CHUNK_SECTORS).fill(BASE);
+          this.#history.find(number, wholeCount)?.slice() ??
+          new Int32Array(CHUNK_SECTORS).fill(BASE);
         overlay.set(number, chunk);
       }
       return chunk;
     };
-    for (const { number, kept } of this.#inOrder(state)) {
-      const entry = this.log.entries[number]!;
+    for (const { number, kept } of this.#inOrder(state, wholeCount)) {
+      const entry = this.log.entries.at(number);
       const ranges = kept ?? [{ start: 0, end: entry.sectorCount }];
       for (const range of ranges) placeEntry(entry, range, writable);
     }
     return overlay;
   }
 
-  /** What survived, with the writes with FUA among it: one of those is over everything that had ended before it, and below what came later. */
-  #inOrder({ point, survivors }: CrashState): Survivor[] {
-    const forced = this.windows.forced(point);
-    if (forced.length === 0) return [...survivors];
-    const epochOf = (number: number) => countUpTo(forced, number);
-    const all = [...forced.map((number) => ({ number, kept: null })), ...survivors];
+  /**
+   * What survived behind the first `wholeCount` entries, with the writes with FUA among it: one of those is over everything that had ended before
+   * it, and below what came later.
+   */
+  #inOrder({ point, survivors }: CrashState, wholeCount: number): Survivor[] {
+    const rest = survivors.filter(({ number }) => number >= wholeCount);
+    const forced = this.windows.forced(wholeCount, point);
+    if (forced.length === 0) return rest;
+    const epochOf = (number: number) => countBelow(forced, number + 1);
+    const all = [...forced.map((number) => ({ number, kept: null })), ...rest];
     // Stable: the forced one, which is first, stays first of its epoch.
     return all.toSorted((a, b) => epochOf(a.number) - epochOf(b.number));
   }
-}
-
-/** How many of the sorted numbers are not above `limit`. */
-function countUpTo(numbers: readonly number[], limit: number): number {
-  let low = 0;
-  let high = numbers.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (numbers[middle]! <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,15 +1,14 @@
 /**
- * Which states are looked at, and in which order: the likeliest to be bad first, each round over the whole log, so that a run that is cut short
- * has seen something of all of it.
+ * Which states are looked at, and in which order. Four kinds take turns, and each goes over the whole log at once, coarse first: a run that is cut
+ * short has seen something of every kind and of every part.
  *
- * 1. at every flush, write with FUA and mark, just before it and just after: nothing that could be lost is there, and all of it
- * 2. at every write: all up to it are there, the last one torn
- * 3. in every window: one write is lost, one write alone survives; in small ones every subset
- * 4. without end, by the seed: any point, any subset, torn, out of order
+ * - at every flush, write with FUA and mark, just before it and just after: nothing that could be lost is there, and all of it
+ * - at every write: all up to it are there, the last one torn
+ * - in every window: one write is lost, one write alone survives; in small ones every subset
+ * - without end, by the seed: any point, any subset, torn, out of order
  */
 
 import type { Prng } from '../base/prng.ts';
-import { changesSectors, type LogEntry } from './crash-log.ts';
 import { type CrashState, type Survivor, whole, wholeState } from './crash-state.ts';
 import type { LogWindows } from './log-windows.ts';
 import { prefixOf, randomTear, type TearSectors, tearPlaces } from './tear.ts';
@@ -35,27 +34,50 @@ export interface PlannedState {
   readonly kind: StateKind;
 }
 
+/** So many states of each kind at a turn: the likeliest to be bad more often. */
+const TURNS: Record<StateKind, number> = { point: 4, prefix: 2, subset: 2, sample: 1 };
+
 export function* planStates(options: PlanOptions): Generator<PlannedState, void> {
-  for (const state of pointStates(options)) yield { state, kind: 'point' };
-  for (const state of prefixStates(options)) yield { state, kind: 'prefix' };
-  for (const state of subsetStates(options)) yield { state, kind: 'subset' };
-  if (losableWindows(options).length === 0) return;
-  for (const state of samples(options)) yield { state, kind: 'sample' };
+  const left = new Map<StateKind, Iterator<CrashState>>([
+    ['point', pointStates(options)],
+    ['prefix', prefixStates(options)],
+    ['subset', subsetStates(options)],
+    ['sample', samples(options)],
+  ]);
+  while (left.size > 0) {
+    for (const [kind, states] of left) {
+      for (let turn = 0; turn < TURNS[kind]; turn += 1) {
+        const { value, done } = states.next();
+        if (done) left.delete(kind);
+        else yield { state: value, kind };
+      }
+    }
+  }
 }
 
-/** Points at which something becomes durable, or the workload said where it is: just before, and just after. */
-export function crashPoints({ log }: LogWindows, firstPoint = 0): number[] {
-  const points = new Set([firstPoint]);
-  log.entries.forEach(({ flush, fua, kind }, number) => {
-    if (flush || fua) points.add(number);
-    if (flush || fua || kind === 'mark') points.add(number + 1);
-  });
-  points.add(log.entries.length);
-  return [...points].filter((point) => point >= firstPoint);
+/** Points at which something becomes durable, or the workload said where it is: just before, and just after; and the ends of the log. */
+export function crashPoints(windows: LogWindows, firstPoint = 0): number[] {
+  const points: number[] = [];
+  for (let point = firstPoint; point <= windows.log.entries.length; point += 1) {
+    if (isCrashPoint(windows, point, firstPoint)) points.push(point);
+  }
+  return points;
+}
+
+/** One of those; no state is of a point before the first. */
+export function isCrashPoint(
+  { log: { entries } }: LogWindows,
+  point: number,
+  firstPoint: number,
+): boolean {
+  if (point === firstPoint || point === entries.length) return true;
+  return entries.isLandmark(point - 1) || entries.makesDurable(point);
 }
 
 function* pointStates({ windows, firstPoint }: PlanOptions): Generator<CrashState> {
-  for (const point of spread(crashPoints(windows, firstPoint))) {
+  const points = crashPoints(windows, firstPoint);
+  for (const index of spread(points.length)) {
+    const point = points[index]!;
     const all = wholeState(windows, point);
     yield all;
     if (all.survivors.length > 0) yield { point, survivors: [] };
@@ -65,22 +87,27 @@ function* pointStates({ windows, firstPoint }: PlanOptions): Generator<CrashStat
 function* prefixStates(options: PlanOptions): Generator<CrashState> {
   const { windows, prng, tearSectors, firstPoint = 0 } = options;
   const { entries } = windows.log;
-  const writes = [...entries.keys()].filter(
-    (number) => number >= firstPoint && isLosable(entries[number]!),
-  );
-  for (const number of spread(writes)) {
+  const writes: number[] = [];
+  for (let number = firstPoint; number < entries.length; number += 1) {
+    if (entries.isLosable(number)) writes.push(number);
+  }
+  for (const index of spread(writes.length)) {
+    const number = writes[index]!;
     const all = wholeState(windows, number + 1);
     yield all;
-    const places = tearPlaces(entries[number]!, tearSectors);
+    const entry = entries.at(number);
+    const places = tearPlaces(entry, tearSectors);
     if (places.length === 0) continue;
-    const kept = prefixOf(entries[number]!, prng.pick(places));
+    const kept = prefixOf(entry, prng.pick(places));
     yield { point: number + 1, survivors: [...all.survivors.slice(0, -1), { number, kept }] };
   }
 }
 
 function* subsetStates(options: PlanOptions): Generator<CrashState> {
   const { windows, prng, firstPoint = 0 } = options;
-  for (const window of spread(losableWindows(options))) {
+  const candidates = losableWindows(options);
+  for (const index of spread(candidates.length)) {
+    const window = candidates[index]!;
     const point = windows.end(window);
     const losable = windows.losable(point);
     if (losable.length <= EVERY_SUBSET_WRITES) {
@@ -105,7 +132,7 @@ function* everySubset(point: number, losable: readonly number[]): Generator<Cras
 function* samples(options: PlanOptions): Generator<CrashState> {
   const { windows, prng, tearSectors, firstPoint = 0 } = options;
   const candidates = losableWindows(options);
-  for (;;) {
+  while (candidates.length > 0) {
     const window = prng.pick(candidates);
     const first = Math.max(windows.start(window) + 1, firstPoint);
     const point = prng.chance(0.5) ? windows.end(window) : prng.integer(first, windows.end(window));
@@ -132,36 +159,25 @@ function tearSome(
   for (let round = 0; round < count; round += 1) {
     const index = prng.integer(0, survivors.length - 1);
     const { number } = survivors[index]!;
-    survivors[index] = { number, kept: randomTear(log.entries[number]!, tearSectors, prng) };
+    survivors[index] = { number, kept: randomTear(log.entries.at(number), tearSectors, prng) };
   }
-}
-
-function isLosable(entry: LogEntry): boolean {
-  return changesSectors(entry) && !entry.fua;
 }
 
 /** Windows that a crash can do something to. */
 function losableWindows({ windows, firstPoint = 0 }: PlanOptions): number[] {
   const all = Array.from({ length: windows.count }, (_, window) => window);
-  return all.filter((window) => {
-    const { entries } = windows.log;
-    if (windows.end(window) < Math.max(firstPoint, 1)) return false;
-    for (let number = windows.start(window); number < windows.end(window); number += 1) {
-      if (isLosable(entries[number]!)) return true;
-    }
-    return false;
-  });
+  return all.filter(
+    (window) => windows.end(window) >= Math.max(firstPoint, 1) && windows.canLose(window),
+  );
 }
 
-/** All items, each next one far from those before: 0, 1/2, 1/4, 3/4, 1/8 ... of the list. */
-function spread<T>(items: readonly T[]): T[] {
-  const bits = Math.ceil(Math.log2(Math.max(items.length, 2)));
-  const result: T[] = [];
-  for (let count = 0; count < 2 ** bits; count += 1) {
-    const index = reverseBits(count, bits);
-    if (index < items.length) result.push(items[index]!);
+/** All numbers below `count`, each next one far from those before: 0, 1/2, 1/4, 3/4, 1/8 ... of it. */
+function* spread(count: number): Generator<number, void> {
+  const bits = Math.ceil(Math.log2(Math.max(count, 2)));
+  for (let step = 0; step < 2 ** bits; step += 1) {
+    const number = reverseBits(step, bits);
+    if (number < count) yield number;
   }
-  return result;
 }
 
 function reverseBits(value: number, bits: number): number {

@@ -109,7 +109,7 @@ interface Parts {
 }
 
 async function search(options: CrashtestOptions, parts: Parts): Promise<SearchResult> {
-  const { stage, images, source, seed, signal } = parts;
+  const { images, source, seed, signal } = parts;
   const { stderr } = process;
   const target = { write: (text: string) => stderr.write(text), isTerminal: stderr.isTTY };
   const progress = new Progress(target, options.budget);
@@ -117,7 +117,7 @@ async function search(options: CrashtestOptions, parts: Parts): Promise<SearchRe
   const seats: Seat[] = [];
   const jobCount = options.jobs ?? availableParallelism();
   for (let job = 1; job <= jobCount; job += 1) {
-    const { seat, check } = await openSeat(options, stage, images, `job${job}`);
+    const { seat, check } = await openSeat(options, parts, `job${job}`);
     checks.push(check);
     seats.push(seat);
   }
@@ -142,14 +142,19 @@ async function search(options: CrashtestOptions, parts: Parts): Promise<SearchRe
 
 async function openSeat(
   { check: command = '', timeout }: CrashtestOptions,
-  stage: Stage,
-  images: StateImages,
+  { stage, images, signal }: Parts,
   name: string,
 ): Promise<{ seat: Seat; check: ShellCheck }> {
   const disk = new StateDisk({ sizeSectors: images.log.sizeSectors, operand: name });
   const environment = diskEnvironment(await stage.add(name, disk));
   const outputPath = join(stage.folder, `${name}.output`);
-  const check = new ShellCheck({ command, environment, outputPath, timeoutMs: timeout });
+  const check = new ShellCheck({
+    command,
+    environment,
+    outputPath,
+    timeoutMs: timeout,
+    signal,
+  });
   const seat: Seat = async (state) => {
     disk.insert(state.image);
     const verdict = await check.look(state);

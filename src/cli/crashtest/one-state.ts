@@ -1,12 +1,12 @@
 /** `crashtest --state`: one state again, for the check, as an image, or to look at. */
 
-import { spawn } from 'node:child_process';
 import { parseState } from '../../crashtest/crash-state.ts';
 import { saveRawImage } from '../../crashtest/raw-image.ts';
 import type { Stage } from '../../crashtest/stage.ts';
 import { StateDisk } from '../../crashtest/state-disk.ts';
 import type { StateImages } from '../../crashtest/state-image.ts';
 import type { CrashtestOptions } from './crashtest-command.ts';
+import { runCommand } from './run-command.ts';
 import { COULD_NOT_RUN, diskEnvironment } from './source.ts';
 
 /** Resolves with the exit status: 1 when the check fails. */
@@ -30,20 +30,14 @@ export async function bringBack(
     return 0;
   }
   const environment = { ...diskEnvironment(staged), DEVMAPPER_STATE: word };
-  return await runCheck(check, {
-    ...environment,
-    ...(mark !== null && { DEVMAPPER_MARK: mark }),
+  const status = await runCommand(check, {
+    environment: { ...environment, ...(mark !== null && { DEVMAPPER_MARK: mark }) },
+    stdio: 'inherit',
+    signal,
   });
-}
-
-async function runCheck(command: string, env: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn('/bin/sh', ['-c', command], { stdio: 'inherit', env });
-  const status = await new Promise<number>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => resolve(code ?? 1));
-  });
-  process.stderr.write(`The check ended with status ${status}\n`);
-  if (status === 126 || status === 127) return COULD_NOT_RUN;
+  const how = typeof status === 'number' ? `status ${status}` : status;
+  process.stderr.write(`The check ended with ${how}\n`);
+  if (signal.aborted || status === 126 || status === 127) return COULD_NOT_RUN;
   return status === 0 ? 0 : 1;
 }
 

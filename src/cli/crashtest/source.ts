@@ -1,10 +1,8 @@
 /** Where the log of writes comes from: a workload that runs now, or a file. */
 
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { SECTOR_BYTES, sectorsToBytes } from '../../base/units.ts';
-import { NO_DATA, Op, recycleBio, takeBio } from '../../core/bio.ts';
 import { type BaseImage, blankImage, fileImage } from '../../crashtest/base-image.ts';
 import type { CrashLog } from '../../crashtest/crash-log.ts';
 import { openLogFile } from '../../crashtest/log-file.ts';
@@ -13,6 +11,7 @@ import { RecordingDisk } from '../../crashtest/recording-disk.ts';
 import type { Stage, StagedDisk } from '../../crashtest/stage.ts';
 import { CommandError, usageError } from '../failure.ts';
 import type { CrashtestOptions } from './crashtest-command.ts';
+import { runCommand } from './run-command.ts';
 
 export const COULD_NOT_RUN = 2;
 
@@ -82,72 +81,68 @@ async function readLog(
 /** A mark's place is just behind it. */
 function findPoint({ entries }: CrashLog, word: string): number {
   const isEntry = /^\d{1,9}$/.test(word) && Number(word) <= entries.length;
-  const mark = entries.findIndex(({ kind, text }) => kind === 'mark' && text === word);
-  if (mark >= 0) return mark + 1;
+  const mark = entries.marks.find((number) => entries.at(number).text === word);
+  if (mark !== undefined) return mark + 1;
   if (isEntry) return Number(word);
   throw usageError(
     `Cannot begin at "${word}": the log has no such mark, and ${entries.length} entries`,
   );
 }
 
-async function record(
-  options: CrashtestOptions,
-  { stage, signal }: SourceParts,
-): Promise<LogSource> {
-  const { image, size = 0, setup, workload = '' } = options;
+async function record(options: CrashtestOptions, parts: SourceParts): Promise<LogSource> {
+  const { image, size = 0 } = options;
   const base = image === undefined ? blankImage(size / SECTOR_BYTES) : fileImage(image);
   const disk: RecordingDisk = new RecordingDisk({
     base,
     clock: systemClock,
     beforeRequest: () => marks.drain(),
   });
-  using marks = new MarkPipe(join(stage.folder, 'marks'), (text) => disk.mark(text));
+  const close = () => {
+    base.close();
+    disk[Symbol.dispose]();
+  };
+  using marks = new MarkPipe(join(parts.stage.folder, 'marks'), (text) => disk.mark(text));
+  try {
+    const firstPoint = await fill(disk, marks, options, parts);
+    return { base, log: disk.log, firstPoint, [Symbol.dispose]: close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** Runs the commands. Answers how many entries the setup made. */
+async function fill(
+  disk: RecordingDisk,
+  marks: MarkPipe,
+  { setup, workload = '' }: CrashtestOptions,
+  { stage, signal }: SourceParts,
+): Promise<number> {
   const environment = {
     ...diskEnvironment(await stage.add('disk', disk)),
     DEVMAPPER_MARKS: marks.path,
   };
+  const runToEnd = async (what: string, command: string) => {
+    // What it says goes to standard error: standard output is the report's.
+    const ending = await runCommand(command, { environment, signal, stdio: ['inherit', 2, 2] });
+    marks.drain();
+    if (signal.aborted) throw couldNot(`the ${what} was interrupted`, command);
+    // Which the command saw as an I/O error.
+    if (disk.problem !== null) throw disk.problem;
+    const how = typeof ending === 'number' ? `it ended with status ${ending}` : ending;
+    if (ending !== 0) throw couldNot(`the ${what} failed: ${how}`, command);
+  };
   let firstPoint = 0;
   if (setup !== undefined) {
-    await runToEnd('setup', setup, { environment, signal });
-    marks.drain();
-    flush(disk);
+    await runToEnd('setup', setup);
+    disk.flush();
     firstPoint = disk.log.entries.length;
   }
-  await runToEnd('workload', workload, { environment, signal });
-  marks.drain();
-  return { base, log: disk.log, firstPoint, [Symbol.dispose]: () => base.close() };
+  await runToEnd('workload', workload);
+  disk.finish();
+  return firstPoint;
 }
 
-/** What the setup wrote is on the disk, whatever it asked for. The disk ends it at once. */
-function flush(disk: RecordingDisk): void {
-  const bio = takeBio();
-  bio.op = Op.flush;
-  bio.device = disk;
-  bio.sector = 0;
-  bio.sectorCount = 0;
-  bio.data = NO_DATA;
-  bio.onEnd = recycleBio;
-  disk.submit(bio);
-}
-
-/** What it says goes to standard error: standard output is the report's. */
-async function runToEnd(
-  what: string,
-  command: string,
-  { environment, signal }: { environment: NodeJS.ProcessEnv; signal: AbortSignal },
-): Promise<void> {
-  const child = spawn('/bin/sh', ['-c', command], { stdio: ['inherit', 2, 2], env: environment });
-  const end = () => child.kill('SIGTERM');
-  signal.addEventListener('abort', end);
-  const ending = await new Promise<string | number>((resolve) => {
-    child.on('error', (error) => resolve(error.message));
-    child.on('exit', (status, killedBy) => resolve(status ?? killedBy ?? 'unknown'));
-  });
-  signal.removeEventListener('abort', end);
-  if (ending === 0 && !signal.aborted) return;
-  const how = typeof ending === 'number' ? `it ended with status ${ending}` : ending;
-  throw new CommandError(`Cannot test: the ${what} failed: ${how}`, {
-    status: COULD_NOT_RUN,
-    details: [command],
-  });
+function couldNot(reason: string, command: string): CommandError {
+  return new CommandError(`Cannot test: ${reason}`, { status: COULD_NOT_RUN, details: [command] });
 }
