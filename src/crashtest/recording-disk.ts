@@ -70,7 +70,7 @@ export class RecordingDisk implements BlockDevice, Disposable {
     this.#add('flush', { flush: true });
   }
 
-  /** Everything fails from now on, and the log stays as it is. */
+  /** From now on there is nothing to read or write, and the log stays as it is. */
   finish(): void {
     this.#isFinished = true;
     this.#chunks.clear();
@@ -82,8 +82,13 @@ export class RecordingDisk implements BlockDevice, Disposable {
   }
 
   submit(bio: Bio): void {
-    if (!this.#isFinished) this.#beforeRequest();
-    bio.end(this.#isFinished ? Errno.EIO : this.#perform(bio));
+    if (this.#isFinished) {
+      // A server flushes when it is closed.
+      bio.end(bio.op === Op.flush ? 0 : Errno.EIO);
+      return;
+    }
+    this.#beforeRequest();
+    bio.end(this.#perform(bio));
   }
 
   #perform(bio: Bio): number {
