@@ -96,7 +96,10 @@ export class ExceptionTable implements ExceptionSink {
     return at < 0 ? -1 : newOf(words, at) + placeOf(oldChunk) - placeOf(words[at + OLD]!);
   }
 
-  /** Where the chunk has an exception already that one stays, as in the kernel; false then. */
+  /**
+   * Where the chunk has an exception already that one stays; false then. Only a damaged store has two: what was written torn long ago may come up behind what is
+   * there since. A kernel shows the last, and merges to the first.
+   */
   insert(oldChunk: number, newChunk: number): boolean {
     assert(isChunk(oldChunk) && isChunk(newChunk), 'an exception has chunks below 2^46');
     const hash = this.#hashOf(oldChunk);

@@ -16,6 +16,7 @@ const SIZE_SECTORS = 256;
 
 /** Keeps at once what was copied, in order, unless told to wait. */
 class MemoryStore implements ExceptionStore {
+  readonly isPersistent = false;
   readonly chunkSectors: number;
   readonly merging = null;
   limit = Number.POSITIVE_INFINITY;

@@ -91,7 +91,11 @@ export class MergeTarget implements Target {
     await this.#member.activate();
     const { snapshot, place } = this.#member;
     if (snapshot === null || this.#merger !== null) return;
+    // What is still being copied becomes an exception first: a write to the origin that waits for it would be undone by the merge.
+    const release = await place.quiet();
+    await snapshot.idle();
     snapshot.isMerging = true;
+    release();
     this.#merger = new Merger(snapshot, place, this.#line, this.#context.environment.clock);
   }
 

@@ -47,11 +47,11 @@ export class Merger {
     this.#clock = clock;
   }
 
+  /** One that failed is tried again. */
   start(): void {
+    const { merging } = this.#snapshot.store;
     this.#mustStop = false;
-    this.#running ??= this.#mergeAll().finally(() => {
-      this.#running = null;
-    });
+    if (merging !== null) this.#running ??= this.#mergeAll(merging);
   }
 
   /** No further run begins. */
@@ -87,17 +87,16 @@ export class Merger {
     this.#writers.end(this.#snapshot.chunkOf(cowSector));
   }
 
-  async #mergeAll(): Promise<void> {
-    const { merging } = this.#snapshot.store;
-    if (merging === null) return;
-    await this.#snapshot.idle();
-    while (!this.#mustStop && this.#snapshot.isValid && !this.#snapshot.mergeFailed) {
+  async #mergeAll(merging: StoreMerging): Promise<void> {
+    let isMore = this.#snapshot.isValid;
+    while (isMore && !this.#mustStop) {
       const startMs = this.#clock.nowMs();
       this.#wasUsed = false;
-      const isMore = await this.#mergeNext(merging).catch(() => this.#fail());
-      if (!isMore) return;
-      await this.#rest(this.#clock.nowMs() - startMs);
+      isMore = await this.#mergeNext(merging).catch(() => this.#fail());
+      if (isMore) await this.#rest(this.#clock.nowMs() - startMs);
     }
+    // With the last look at `#mustStop`: who starts again from now on starts anew.
+    this.#running = null;
   }
 
   #fail(): false {
@@ -113,7 +112,11 @@ export class Merger {
   async #mergeNext(merging: StoreMerging): Promise<boolean> {
     const all = await merging.prepareMerge();
     if (all === null) return false;
-    const run = endOf(all, this.#chunkLimit);
+    const run = this.#endOf(all);
+    if (run.chunkCount === 0) {
+      await merging.commitMerge(1);
+      return true;
+    }
     await this.#place.beginMerging();
     try {
       await this.#mergeRun(run, merging);
@@ -123,8 +126,26 @@ export class Merger {
     return true;
   }
 
-  get #chunkLimit(): number {
-    return Math.max(1, Math.floor(RUN_BYTES / sectorsToBytes(this.#snapshot.chunkSectors)));
+  /**
+   * The last chunks of a run, as many as may be merged at once. None: the last is not what the snapshot shows. A store that was damaged may name a chunk twice,
+   * and the first counts.
+   */
+  #endOf({ oldChunk, newChunk, chunkCount }: MergeRun): MergeRun {
+    const { chunkSectors, table } = this.#snapshot;
+    const limit = Math.max(1, Math.floor(RUN_BYTES / sectorsToBytes(chunkSectors)));
+    let skipped = chunkCount;
+    while (
+      skipped > 0 &&
+      chunkCount - skipped < limit &&
+      table.find(oldChunk + skipped - 1) === newChunk + skipped - 1
+    ) {
+      skipped -= 1;
+    }
+    return {
+      oldChunk: oldChunk + skipped,
+      newChunk: newChunk + skipped,
+      chunkCount: chunkCount - skipped,
+    };
   }
 
   async #mergeRun(run: MergeRun, merging: StoreMerging): Promise<void> {
@@ -201,14 +222,4 @@ export class Merger {
       if (this.#place.beginWrite(bio)) origin.submit(bio);
     }
   }
-}
-
-/** The last chunks of a run. */
-function endOf(run: MergeRun, limit: number): MergeRun {
-  const skipped = Math.max(0, run.chunkCount - limit);
-  return {
-    oldChunk: run.oldChunk + skipped,
-    newChunk: run.newChunk + skipped,
-    chunkCount: run.chunkCount - skipped,
-  };
 }

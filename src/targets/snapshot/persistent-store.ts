@@ -39,6 +39,7 @@ const DEFAULT_CHUNK_SECTORS = 32;
 const WRITE_BYTES = 4096;
 
 export class PersistentStore implements ExceptionStore, StoreMerging {
+  readonly isPersistent = true;
   readonly #memory: TargetMemory;
   readonly #originBlockBytes: number;
   readonly #queue = new StoreQueue();
@@ -289,6 +290,8 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
       await this.#writeExceptions(left, this.#inArea);
     } catch (error) {
       bytes.set(merged, left * EXCEPTION_BYTES);
+      // A part may have landed.
+      this.#writtenInArea = left;
       throw error;
     }
     this.#inArea = left;

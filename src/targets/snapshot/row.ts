@@ -21,8 +21,11 @@ export function endWith(bio: Bio, error: number): MapResult {
   return 'submitted';
 }
 
-export function printTable(line: SnapshotLine, member: SnapshotMember): string {
-  return `${line.origin.operand} ${line.cow.operand} ${printStore(line, member.chunkSectors)}`;
+/** The store is the one that is there: a table that took over from another may have asked for a different one. */
+export function printTable(line: SnapshotLine, { snapshot, chunkSectors }: SnapshotMember): string {
+  const { isPersistent } = snapshot?.store ?? line;
+  const store = printStore({ ...line, isPersistent }, chunkSectors);
+  return `${line.origin.operand} ${line.cow.operand} ${store}`;
 }
 
 export function snapshotRanges(

@@ -50,6 +50,8 @@ export interface MergeRun {
 }
 
 export interface ExceptionStore {
+  /** P or PO, not N. */
+  readonly isPersistent: boolean;
   /**
    * Final after `open`: the disk's, where it differs from the table's. Before that the table's, where 0 leaves it to the store.
    */

@@ -3,7 +3,10 @@
 import { expect, test } from 'vitest';
 import { Op } from '../../core/bio.ts';
 import type { Fault } from '../../devices/simulated-faults.ts';
+import { numberedSectors, numbersOf } from '../../testing/snapshot-rig.ts';
 import {
+  count,
+  MERGE_TABLE,
   ORIGIN_TABLE,
   ORIGINAL,
   SNAPSHOT_TABLE,
@@ -86,4 +89,86 @@ test('a suspend does not wait for the rest of a merge', async () => {
     await volumes.resume('disk');
   }
   expect(longestMs).toBeLessThan(20);
+});
+
+test('a table prints the store that it took over, not the one it asked for', async () => {
+  const volumes = await new Volumes().create();
+  const { rig } = volumes;
+  const [transient, asked] = [' N 16', ' P 8'].map((words) =>
+    SNAPSHOT_TABLE.replace(' P 8', words),
+  );
+  await rig.run(rig.mapper.remove(volumes.device('before')));
+  await rig.start('before', transient!);
+  await rig.load('before', asked!);
+  const { target } = volumes.device('before').inactive!.rows[0]!;
+  expect([target.table(), target.status!()]).toEqual(['252:1 252:2 P 0', '0/1024 0']);
+  await volumes.suspend('before');
+  await volumes.resume('before');
+  expect([target.table(), target.status!()]).toEqual(['252:1 252:2 N 16', '0/1024 0']);
+});
+
+test('a merge that failed is tried again when it resumes, though the status stays', async () => {
+  const volumes = await new Volumes().create();
+  const { rig } = volumes;
+  await rig.run(volumes.write('before', 64, 5000, 64));
+  const wanted = await volumes.numbers('before');
+  const repair = rig.disk('O').addFault({ effect: { kind: 'error', errno: 5 }, op: Op.write });
+  await volumes.merge();
+  await rig.clock.advance(1000);
+  expect(rig.status('disk')).toBe('Merge failed');
+  repair();
+  await volumes.suspend('disk');
+  await volumes.resume('disk');
+  await rig.clock.advance(1000);
+  // As in a kernel: until another table takes its place.
+  expect(rig.status('disk')).toBe('Merge failed');
+  expect(numbersOf(rig.disk('O').peek(0, VOLUME_SECTORS))).toEqual(wanted);
+  await rig.load('disk', SNAPSHOT_TABLE);
+  await volumes.resume('disk');
+  expect(rig.status('disk')).toBe('16/1024 16');
+});
+
+test('a suspend that is given up lets a merge go on', async () => {
+  const volumes = await new Volumes().create();
+  const { rig } = volumes;
+  for (let chunk = 0; chunk < 60; chunk += 2) {
+    await rig.run(volumes.write('before', chunk * 8, chunk, 8));
+  }
+  await volumes.merge();
+  rig.disk('C').addFault({ effect: { kind: 'stall' }, op: Op.read, nth: 1 });
+  const read = volumes.numbers('disk');
+  const abort = new AbortController();
+  const suspended = volumes.device('disk').suspend({ signal: abort.signal });
+  await rig.clock.advance(1000);
+  abort.abort();
+  await expect(suspended).rejects.toThrow(/Interrupted/);
+  rig.disk('C').unstall();
+  await read;
+  await volumes.merged();
+});
+
+test('a chunk that a damaged store names twice is merged as it was shown', async () => {
+  const volumes = await new Volumes().create();
+  const { rig } = volumes;
+  await rig.run(rig.mapper.remove(volumes.device('before')));
+  const cow = rig.disk('C');
+  const exceptions = [
+    [5, 2],
+    [9, 3],
+    [5, 4],
+    [6, 5],
+  ];
+  cow.poke(8, new Uint8Array(BigUint64Array.from(exceptions.flat().map(BigInt)).buffer));
+  for (const chunk of [2, 3, 4, 5]) cow.poke(chunk * 8, numberedSectors(chunk * 100, 8));
+  const wanted = [...ORIGINAL];
+  wanted.splice(40, 16, ...count(200, 8), ...count(500, 8));
+  wanted.splice(72, 8, ...count(300, 8));
+  cow.addFault({ effect: { kind: 'stall' }, op: Op.read, startSectors: 16, lengthSectors: 8 });
+  await rig.start('disk', MERGE_TABLE);
+  await rig.clock.advance(1000);
+  expect(rig.status('disk')).toBe('24/1024 16');
+  expect(numbersOf(rig.disk('O').peek(0, 48))).toEqual(ORIGINAL.slice(0, 48));
+  cow.unstall();
+  await volumes.merged();
+  expect(await volumes.numbers('disk')).toEqual(wanted);
 });

@@ -6,6 +6,7 @@ import type { ExceptionStore, PendingException, StoreOptions, StoreUsage } from 
 import { StoreQueue } from './store-queue.ts';
 
 export class TransientStore implements ExceptionStore {
+  readonly isPersistent = false;
   readonly chunkSectors: number;
   /** As in the kernel. */
   readonly merging = null;
