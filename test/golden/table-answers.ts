@@ -13,10 +13,20 @@ interface TableAnswer {
 
 const file = fileURLToPath(new URL('./table-answers.json', import.meta.url));
 
+function readAnswers(): Map<string, CaseRecord> {
+  const answers = JSON.parse(readFileSync(file, 'utf8')) as TableAnswer[];
+  return new Map(answers.map(({ asked, record }) => [JSON.stringify(asked), record]));
+}
+
+/** Those that nothing is kept of. */
+export function unanswered(cases: readonly TableCase[]): TableCase[] {
+  const byQuestion = readAnswers();
+  return cases.filter(({ steps }) => !byQuestion.has(JSON.stringify(steps)));
+}
+
 /** The answers to `cases`, in their order. */
 export function readTableAnswers(cases: readonly TableCase[]): CaseRecord[] {
-  const answers = JSON.parse(readFileSync(file, 'utf8')) as TableAnswer[];
-  const byQuestion = new Map(answers.map(({ asked, record }) => [JSON.stringify(asked), record]));
+  const byQuestion = readAnswers();
   return cases.map(({ steps }) => {
     const question = JSON.stringify(steps);
     const record = byQuestion.get(question);
@@ -27,12 +37,18 @@ export function readTableAnswers(cases: readonly TableCase[]): CaseRecord[] {
   });
 }
 
+/** Keeps answers to `cases`, those to `asked` as they are now; what nobody asks any more is dropped. */
 export function writeTableAnswers(
   cases: readonly TableCase[],
+  asked: readonly TableCase[],
   records: readonly CaseRecord[],
 ): void {
-  const lines = cases.map(({ steps }, index) =>
-    JSON.stringify({ asked: steps, record: records[index] }),
+  const byQuestion = readAnswers();
+  for (const [index, { steps }] of asked.entries()) {
+    byQuestion.set(JSON.stringify(steps), records[index]!);
+  }
+  const lines = cases.map(({ steps }) =>
+    JSON.stringify({ asked: steps, record: byQuestion.get(JSON.stringify(steps)) }),
   );
   writeFileSync(file, `[\n${lines.join(',\n')}\n]\n`);
 }

@@ -11,9 +11,9 @@ const TURNS = 6;
 /** What the kernel's log says about a refusal, without its prefixes and without what we word otherwise. */
 function kernelWords(log: string): string {
   const lines = log.split('\n').filter((text) => !text.includes('alignment inconsistency'));
-  const line = lines.find((text) => /device-mapper: (table|ioctl|switch): /.test(text));
+  const line = lines.find((text) => /device-mapper: (table|ioctl|switch|log-writes): /.test(text));
   return (line ?? '')
-    .replace(/^device-mapper: (?:table|ioctl|switch): /, '')
+    .replace(/^device-mapper: (?:table|ioctl|switch|log-writes): /, '')
     .replace(/^dm:\d+: /, '')
     .replace(/ \(-E[A-Z]+\)$/, '')
     .replace(/^table line \d+ /, '')

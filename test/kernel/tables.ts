@@ -6,6 +6,7 @@
  */
 
 import { badFaults, differentFaults, goodFaults } from './fault-tables.ts';
+import { badLogWrites, logWritesScripts } from './log-writes-tables.ts';
 import { scripts, type TableCase } from './table-scripts.ts';
 
 /** Accepted by both. */
@@ -238,10 +239,11 @@ const different: readonly (readonly [table: string, reason: string])[] = [
 const single = (text: string): TableCase => ({ steps: [{ run: 'create', text }] });
 
 export const goodCases: readonly TableCase[] = [...good, ...goodFaults].map(single);
-export const badCases: readonly TableCase[] = [...bad, ...badFaults].map(single);
+export const badCases: readonly TableCase[] = [...bad, ...badFaults, ...badLogWrites].map(single);
 export const allCases: readonly TableCase[] = [
   ...goodCases,
   ...badCases,
   ...[...different, ...differentFaults].map(([text, differs]) => ({ ...single(text), differs })),
   ...scripts,
+  ...logWritesScripts,
 ];
