@@ -38,6 +38,16 @@ describe('rules at run time', () => {
     expect(rig.table).toBe('D 0 1 lost');
   });
 
+  test('of the same word have a chance each', async () => {
+    const rig = await ChaosRig.start('eio:p=0.5 eio:p=0.5');
+    for (let count = 0; count < 100; count += 1) await rig.tryRead(0);
+    const [first, second] = [...rig.status.matchAll(/eio:(\d+)/g)].map(([, fired]) =>
+      Number(fired),
+    );
+    expect(first).toBeGreaterThan(30);
+    expect(second).toBeGreaterThan(10);
+  });
+
   test('are added all or none', async () => {
     const rig = await ChaosRig.start();
     await expect(rig.message('add eio lots')).rejects.toThrow(/got "lots"/);
@@ -71,6 +81,7 @@ describe('what waits', () => {
     const written = [rig.write(0, 1), rig.write(1, 1)];
     expect(await rig.write(2, 1)).toBe(0);
     expect(rig.status).toBe('on 2 0 1 stall:2/3');
+    expect(rig.device.eventNumber).toBe(2);
     expect(rig.below(0, 3)).toEqual([0, 0, 1]);
     await rig.message('go');
     expect(await Promise.all(written)).toEqual([0, 0]);

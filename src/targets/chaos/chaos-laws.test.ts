@@ -29,6 +29,10 @@ describeTarget(chaos, {
     { line: '0 8 chaos A 0 1 seed=-1', error: /Invalid seed: .* got "-1"/ },
     { line: '0 8 chaos A 0 1 eoi', error: /Invalid rule "eoi": expected one of eio, .* got "eoi"/ },
     { line: '0 8 chaos A 0 2 eio:name=x lost:name=x', error: /rule of name "x"/, code: 'EEXIST' },
+    {
+      line: '8 16 chaos A 0 1 eio:from=16',
+      error: /from: expected a sector of the row, which has 16, got "16"/,
+    },
     { line: '0 16 chaos B 0 1 torn:sectors=4', error: /sectors: expected a multiple .* 8 sectors/ },
     {
       line: '0 16 chaos B 0 1 misdirected:shift=4',

@@ -102,6 +102,7 @@ export class ChaosTarget implements Target, ChaosControl {
       return;
     }
     this.#waiting.enter({ bio, request, decision });
+    if (decision.stall !== null) this.#context.event();
   }
 
   #perform({ bio, request, decision }: PendingRequest): void {

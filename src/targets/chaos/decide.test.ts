@@ -47,6 +47,10 @@ test.each([
   ['eio:from=107', 'xx.xxx'],
   ['eio:from=108', '......'],
   ['stale', '......'],
+  ['torn:sectors=7', '.x.x.x'],
+  // All of it would land, and nobody be told otherwise.
+  ['torn:sectors=8', '......'],
+  ['torn:sectors=8,answer=eio', '.x.x.x'],
 ])('%s fires at %s', (word, marks) => {
   expect(fired(word, mixed, 10)).toBe(marks);
 });
@@ -123,7 +127,7 @@ describe('faults', () => {
 
   test.each([
     ['as many as it says', 'torn:sectors=3', 1, 3],
-    ['all of a shorter one', 'torn:sectors=100', 1, 8],
+    ['all of a shorter one that fails', 'torn:sectors=100,answer=eio', 1, 8],
     ['whole blocks', 'torn:sectors=7', 4, 4],
   ])('a torn write lands %s', (_what, word, blockSectors, landingSectors) => {
     expect(faultOf(word, WRITE, blockSectors)).toMatchObject({ landingSectors });

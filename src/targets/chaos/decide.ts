@@ -129,6 +129,9 @@ export class RuleState {
   #canApply(request: RequestShape): boolean {
     const { effect } = this.rule;
     if (effect.kind === 'misdirected') return this.#shiftFor(request, effect.shiftSectors) !== 0;
+    if (effect.kind === 'torn' && effect.errno === 0) {
+      return effect.sectors === null || effect.sectors < request.sectorCount;
+    }
     if (this.old !== null) return this.old.touches(request.sector, request.sectorCount);
     return true;
   }

@@ -46,12 +46,34 @@ export class RuleList implements WriteHabits {
         `Too many rules: expected at most ${RULE_LIMIT}, got ${names.length}`,
       );
     }
-    this.#set([...this.#states, ...rules.map((rule) => new RuleState(rule, this.#facts, nowMs))]);
+    const states = [...this.#states];
+    for (const rule of rules) {
+      // Of equal words each has a chance of its own.
+      const equalCount = states.filter((state) => state.rule.text === rule.text).length;
+      const seed = this.#facts.seed + equalCount;
+      states.push(new RuleState(rule, { ...this.#facts, seed }, nowMs));
+    }
+    this.#set(states);
+  }
+
+  #check(rule: Rule): Rule {
+    this.#checkRange(rule);
+    this.#checkBlocks(rule);
+    return rule;
+  }
+
+  /** Behind the end it would never meet anything: bytes were taken for sectors, perhaps. */
+  #checkRange(rule: Rule): void {
+    const { lengthSectors } = this.#facts;
+    const from = rule.conditions.range?.fromSector ?? 0;
+    if (from < lengthSectors) return;
+    const expected = `a sector of the row, which has ${lengthSectors}`;
+    throw misfit(rule, { key: 'from', expected, got: from });
   }
 
   /** What does not fit the blocks of the device below could not be done there. */
-  #check(rule: Rule): Rule {
-    const { effect, text } = rule;
+  #checkBlocks(rule: Rule): void {
+    const { effect } = rule;
     const { blockSectors } = this.#facts;
     const [key, sectors] =
       effect.kind === 'misdirected'
@@ -59,12 +81,9 @@ export class RuleList implements WriteHabits {
         : effect.kind === 'torn'
           ? ['sectors', effect.sectors ?? 0]
           : ['', 0];
-    if (sectors % blockSectors === 0) return rule;
+    if (sectors % blockSectors === 0) return;
     const expected = `a multiple of the logical block of the device, ${blockSectors} sectors`;
-    throw new DmError(
-      'EINVAL',
-      `Invalid rule "${text}": ${key}: expected ${expected}, got "${sectors}"`,
-    );
+    throw misfit(rule, { key, expected, got: sectors });
   }
 
   find(word: string): RuleState {
@@ -90,4 +109,14 @@ export class RuleList implements WriteHabits {
     this.#remembering = states.filter(({ old }) => old !== null);
     this.cachePolicy = states.find(({ rule }) => rule.effect.kind === 'powercut')?.policy ?? null;
   }
+}
+
+function misfit(
+  { text }: Rule,
+  { key, expected, got }: { key: string; expected: string; got: number },
+): DmError {
+  return new DmError(
+    'EINVAL',
+    `Invalid rule "${text}": ${key}: expected ${expected}, got "${got}"`,
+  );
 }
