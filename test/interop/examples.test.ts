@@ -50,7 +50,9 @@ describe('docs/examples', () => {
 describe.each([
   ['README.md', 1],
   ['docs/library.md', 3],
+  ['docs/guides/crash-testing.md', 1],
   ['src/mapper/luks.ts', 1],
+  ['src/crashtest/crashtest.ts', 1],
   ['src/mapper/device-mapper.ts', 1],
   ['src/mapper/volume.ts', 1],
   ['src/mapper/serve-nbd.ts', 1],

@@ -5,15 +5,9 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { createPrng, randomSeed } from '../../base/prng.ts';
-import { formatBytes, sectorsToBytes } from '../../base/units.ts';
 import { saveLogFile } from '../../crashtest/log-file.ts';
-import {
-  type CrashReport,
-  failureLines,
-  headline,
-  junitReport,
-  reportOf,
-} from '../../crashtest/report.ts';
+import { type CrashReport, junitReport, reportOf } from '../../crashtest/report.ts';
+import { reportText } from '../../crashtest/report-text.ts';
 import { type SearchResult, type Seat, searchStates } from '../../crashtest/search.ts';
 import { ShellCheck } from '../../crashtest/shell-check.ts';
 import { Stage } from '../../crashtest/stage.ts';
@@ -95,7 +89,7 @@ async function test(options: CrashtestOptions, signal: AbortSignal): Promise<num
   const commandOf = (state: string) => againCommand(options, logPath, state);
   writeReports(options, report, commandOf);
   const output = options.json === '-' ? process.stderr : process.stdout;
-  output.write(summary(report, commandOf));
+  output.write(reportText(report, ({ state }) => commandOf(state)));
   if (report.failures.length > 0) return FOUND;
   return result.ended === 'interrupted' ? COULD_NOT_RUN : 0;
 }
@@ -189,41 +183,4 @@ function writeReports(
   if (json === '-') process.stdout.write(text);
   else if (json !== undefined) writeFileSync(json, text);
   if (junit !== undefined) writeFileSync(junit, junitReport(report, commandOf));
-}
-
-function summary(report: CrashReport, commandOf: (state: string) => string): string {
-  const lines = report.failures.flatMap((failure) => [
-    `BAD: ${headline(failure)}.`,
-    ...failureLines(failure),
-    'The check said:',
-    ...failure.output.split('\n').map((line) => `  ${line}`),
-    'Bring the state back with:',
-    `  ${commandOf(failure.state)}`,
-    '',
-  ]);
-  return `${[...lines, ...totals(report)].join('\n')}\n`;
-}
-
-const ENDINGS = {
-  found: '',
-  budget: ', until the budget was spent',
-  exhausted: ', until nothing new came',
-  interrupted: ', until it was interrupted',
-};
-
-function totals(report: CrashReport): string[] {
-  const { stateCount, duplicateCount, elapsedMs, entryCount, pointCount, reachedPointCount } =
-    report;
-  const rate = Math.round((stateCount * 1000) / Math.max(elapsedMs, 1));
-  const bad = report.failures.length === 0 ? 'no bad state' : `${report.failures.length} bad`;
-  const size = formatBytes(sectorsToBytes(report.sizeSectors));
-  const lines = [
-    `${bad} in ${stateCount} states of a disk of ${size} (${rate}/s, ${duplicateCount} more were equal to one of them)${ENDINGS[report.ended]}; log of ${entryCount} entries, seed ${report.seed}`,
-  ];
-  if (report.ended !== 'found' && reachedPointCount < pointCount) {
-    lines.push(
-      `Of ${pointCount} places at flushes, FUA and marks ${pointCount - reachedPointCount} were not reached: a larger --budget reaches them`,
-    );
-  }
-  return lines;
 }
