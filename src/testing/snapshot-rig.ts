@@ -26,6 +26,8 @@ export class SnapshotRig {
   readonly clock = new SimulatedClock();
   readonly prng: Prng;
   readonly disks = new Map<string, SimulatedDisk>();
+  /** What targets had to say. */
+  readonly reports: string[] = [];
   mapper: Mapper;
 
   constructor({ sizes, seed = 1, latency }: SnapshotRigOptions) {
@@ -49,6 +51,7 @@ export class SnapshotRig {
       registry,
       clock,
       prng,
+      report: (message) => void this.reports.push(message),
       opener: {
         prepare: () => Promise.resolve(),
         open: (operand) => {

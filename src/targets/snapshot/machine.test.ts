@@ -92,6 +92,7 @@ class Rig {
       event: () => {
         this.eventCount += 1;
       },
+      report: () => undefined,
       renewCopies: () =>
         this.renewsLater
           ? new Promise((resolve) => this.renewals.push(resolve))

@@ -45,6 +45,10 @@ export class SnapshotMember implements Member, SnapshotOwner {
     this.#context.event();
   }
 
+  report(message: string): void {
+    this.#context.report(message);
+  }
+
   renewCopies(): Promise<void> {
     return this.#context.renewCopies();
   }

@@ -96,7 +96,7 @@ export class MergeTarget implements Target {
     await snapshot.idle();
     snapshot.isMerging = true;
     release();
-    this.#merger = new Merger(snapshot, place, this.#line, this.#context.environment.clock);
+    this.#merger = new Merger(snapshot, place, this.#line, this.#context);
   }
 
   resume(): void {

@@ -11,6 +11,7 @@ import { Errno } from '../../base/errors.ts';
 import { sectorsToBytes } from '../../base/units.ts';
 import { Bio, Op } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
+import type { TargetContext } from '../../core/target.ts';
 import { ChunkUsers } from './chunk-users.ts';
 import type { Origin } from './origin.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -26,11 +27,16 @@ export interface MergeDevices {
   readonly cow: BlockDevice;
 }
 
+type Surroundings = Pick<TargetContext, 'environment' | 'report'>;
+
+const COPY_ERRORS = { 'read failed': 'Read error', 'write failed': 'Write error' } as const;
+
 export class Merger {
   readonly #snapshot: Snapshot;
   readonly #place: Origin;
   readonly #devices: MergeDevices;
   readonly #clock: Clock;
+  readonly #report: (message: string) => void;
   /** Writes under way to the COW device, by its chunks. */
   readonly #writers = new ChunkUsers();
   /** What is being merged; writes to it wait in `#held`. */
@@ -40,11 +46,17 @@ export class Merger {
   #running: Promise<void> | null = null;
   #wasUsed = false;
 
-  constructor(snapshot: Snapshot, place: Origin, devices: MergeDevices, clock: Clock) {
+  constructor(
+    snapshot: Snapshot,
+    place: Origin,
+    devices: MergeDevices,
+    { environment, report }: Surroundings,
+  ) {
     this.#snapshot = snapshot;
     this.#place = place;
     this.#devices = devices;
-    this.#clock = clock;
+    this.#clock = environment.clock;
+    this.#report = report;
   }
 
   /** One that failed is tried again. */
@@ -92,15 +104,17 @@ export class Merger {
     while (isMore && !this.#mustStop) {
       const startMs = this.#clock.nowMs();
       this.#wasUsed = false;
-      isMore = await this.#mergeNext(merging).catch(() => this.#fail());
+      isMore = await this.#mergeNext(merging).catch((error: unknown) => this.#fail(error));
       if (isMore) await this.#rest(this.#clock.nowMs() - startMs);
     }
     // With the last look at `#mustStop`: who starts again from now on starts anew.
     this.#running = null;
   }
 
-  #fail(): false {
+  #fail(error: unknown): false {
     this.#snapshot.mergeFailed = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#report(`snapshot-merge: ${reason}: shutting down merge`);
     return false;
   }
 
@@ -185,7 +199,7 @@ export class Merger {
     return new Promise((resolve, reject) => {
       this.#place.copier.copy(request, (outcome) => {
         if (outcome === 'done') resolve();
-        else reject(new Error(outcome));
+        else reject(new Error(COPY_ERRORS[outcome]));
       });
     });
   }
@@ -197,7 +211,7 @@ export class Merger {
     return new Promise((resolve, reject) => {
       bio.onEnd = ({ error }) => {
         if (error === 0) resolve();
-        else reject(new Error('flush failed'));
+        else reject(new Error('Flush after merge failed'));
       };
       bio.device!.submit(bio);
     });

@@ -76,12 +76,16 @@ describe('snapshot', () => {
     const events = before.eventNumber;
     expect(await rig.run(write(disk, 16, 1, 1))).toBe(0);
     expect([rig.status('before'), before.eventNumber]).toEqual(['Invalid', events + 1]);
+    expect(rig.reports).toEqual([
+      'before: snapshot: Invalidating snapshot: Unable to allocate exception: C is full',
+    ]);
     const data = new Uint8Array(512);
     expect(await rig.run(submitBio(before, { op: Op.read, sectorCount: 1, data }))).toBe(Errno.EIO);
     expect(await rig.run(write(before, 0, 1, 1))).toBe(Errno.EIO);
     await rig.run(rig.mapper.remove(before));
     await rig.start('again', `0 ${SIZE} snapshot mapper/real C P 8`);
     expect(rig.status('again')).toBe('Invalid');
+    expect(rig.reports[1]).toBe('again: snapshot: Snapshot is marked invalid on C');
   });
 
   test('a read that is under way when it becomes invalid fails rather than show what was written since', async () => {

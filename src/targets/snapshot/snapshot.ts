@@ -28,6 +28,8 @@ export interface SnapshotOwner {
   /** A full store fails writes to the snapshot, but what it has stays readable. */
   readonly survivesOverflow: boolean;
   event(): void;
+  /** A sentence for whoever runs the mapper. */
+  report(message: string): void;
   renewCopies(): Promise<void>;
 }
 
@@ -73,6 +75,7 @@ export class Snapshot {
 
   async open(): Promise<void> {
     this.#isValid = (await this.store.open(this.table)) === 'valid';
+    if (!this.#isValid) this.#report(`Snapshot is marked invalid on ${this.#owner.cow.operand}`);
     this.#shortcut = new Shortcut(this.#isValid && this.table.count === 0);
   }
 
@@ -126,8 +129,8 @@ export class Snapshot {
     }
     const pending = this.#prepare(chunk);
     if (pending === null) {
-      if (this.#owner.survivesOverflow) this.hasOverflowed = true;
-      else this.invalidate();
+      if (this.#owner.survivesOverflow) this.#overflow();
+      else this.invalidate(this.#isFull);
       return false;
     }
     const isWhole = bio.op !== Op.discard && bio.sectorCount === this.chunkSectors;
@@ -154,7 +157,7 @@ export class Snapshot {
     if (this.table.find(chunk) >= 0) return false;
     const pending = this.#prepare(chunk);
     if (pending === null) {
-      this.invalidate();
+      this.invalidate(this.#isFull);
       return this.#waitForDrop(bio);
     }
     if (bio !== null) pending.originBios.push(bio);
@@ -215,7 +218,7 @@ export class Snapshot {
   };
 
   #complete(pending: PendingCopy, errno: number): void {
-    if (errno !== 0) this.invalidate();
+    if (errno !== 0) this.invalidate('Error reading/writing: a chunk could not be copied or kept');
     const isKept = this.#isValid;
     if (isKept) this.table.insert(pending.oldChunk, pending.newChunk);
     this.#releaseSnapshotBios(pending, isKept);
@@ -249,13 +252,26 @@ export class Snapshot {
     this.#hasProgressed();
   }
 
+  get #isFull(): string {
+    return `Unable to allocate exception: ${this.#owner.cow.operand} is full`;
+  }
+
+  #overflow(): void {
+    this.hasOverflowed = true;
+    this.#report(`Snapshot overflowed: ${this.#isFull}`);
+  }
+
   /** Nothing it had is shown any more, and the store says so before the origin is written. */
-  invalidate(): void {
+  invalidate(reason: string): void {
     if (!this.#isValid) return;
     this.#isValid = false;
     this.#isDropping = true;
+    this.#report(`Invalidating snapshot: ${reason}`);
     this.#shortcut.close(() => this.#owner.renewCopies());
-    void this.store.dropSnapshot().then(() => this.#shortcut.whenClosed(() => this.#dropped()));
+    void this.store.dropSnapshot().then((isTold) => {
+      if (!isTold) this.#report(`write header failed: ${this.#owner.cow.operand} says it is valid`);
+      this.#shortcut.whenClosed(() => this.#dropped());
+    });
   }
 
   #dropped(): void {
@@ -285,6 +301,10 @@ export class Snapshot {
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
     while (!this.#isIdle) await this.progress();
+  }
+
+  #report(message: string): void {
+    this.#owner.report(`snapshot: ${message}`);
   }
 
   /** What `dmsetup status` prints. */

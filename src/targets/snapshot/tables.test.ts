@@ -61,6 +61,9 @@ test('whether it survives an overflow is said by the table that is live', async 
   await volumes.resume('cow', 'before');
   await rig.run(volumes.write('before', 0, 1, 24));
   expect(rig.status('before')).toBe('Overflow');
+  expect(rig.reports).toEqual([
+    'before: snapshot: Snapshot overflowed: Unable to allocate exception: 252:2 is full',
+  ]);
 });
 
 test('an origin that shrank has nothing to be copied behind its end', async () => {
@@ -71,6 +74,9 @@ test('an origin that shrank has nothing to be copied behind its end', async () =
   await volumes.resume('real', 'before', 'disk');
   expect(await rig.run(volumes.write('before', 260, 1, 1))).not.toBe(0);
   expect(rig.status('before')).toBe('Invalid');
+  expect(rig.reports).toEqual([
+    'before: snapshot: Invalidating snapshot: Error reading/writing: a chunk could not be copied or kept',
+  ]);
 });
 
 test('a suspend does not wait for the rest of a merge', async () => {
@@ -116,6 +122,7 @@ test('a merge that failed is tried again when it resumes, though the status stay
   await volumes.merge();
   await rig.clock.advance(1000);
   expect(rig.status('disk')).toBe('Merge failed');
+  expect(rig.reports).toEqual(['disk: snapshot-merge: Write error: shutting down merge']);
   repair();
   await volumes.suspend('disk');
   await volumes.resume('disk');
@@ -171,4 +178,13 @@ test('a chunk that a damaged store names twice is merged as it was shown', async
   cow.unstall();
   await volumes.merged();
   expect(await volumes.numbers('disk')).toEqual(wanted);
+});
+
+test('a COW device that cannot be told that it is invalid is reported', async () => {
+  const volumes = await new Volumes().create();
+  const { rig } = volumes;
+  rig.disk('C').addFault({ effect: { kind: 'error', errno: 5 }, op: Op.write });
+  expect(await rig.run(volumes.write('disk', 0, 1, 8))).toBe(0);
+  expect([rig.status('before'), rig.reports.length]).toEqual(['Invalid', 2]);
+  expect(rig.reports[1]).toBe('before: snapshot: write header failed: 252:2 says it is valid');
 });
