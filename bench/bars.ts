@@ -53,6 +53,6 @@ export function judgeMemory(sideBySide: SideBySide | null, comparisons: Comparis
   ];
 }
 
-function atLeast(title: string, value: number, min: number): Bar {
+export function atLeast(title: string, value: number, min: number): Bar {
   return { title, limit: `>= ${min}`, got: value.toFixed(2), passed: value >= min };
 }

@@ -1,5 +1,7 @@
 /** Our server against itself: what a different table costs. One process serves all the tables. */
 
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SECTOR_BYTES } from '../src/base/units.ts';
 import { createImages, type Images } from './images.ts';
 import { ROWS, type Row, runJob } from './jobs.ts';
@@ -20,6 +22,8 @@ export interface Comparison {
 
 const ROW_COUNT = 10_000;
 const STACK_DEPTH = 8;
+/** Of log-writes, which is only read. */
+const LOG_BYTES = 2 ** 20;
 
 export const COMPARISONS: readonly Comparison[] = [
   {
@@ -46,7 +50,7 @@ export const COMPARISONS: readonly Comparison[] = [
     variant: `stack-${STACK_DEPTH}`,
     bar: 0.75,
   },
-  ...['flakey', 'delay', 'dust'].map((name) => ({
+  ...['flakey', 'delay', 'dust', 'chaos', 'log-writes'].map((name) => ({
     id: name,
     title: `${name} that does nothing against linear`,
     row: 'read-4k',
@@ -78,7 +82,7 @@ interface Device {
 }
 
 /** Devices that stand on others come after them. */
-function devicesOf({ first, second, diskBytes }: Images): Device[] {
+function devicesOf({ first, second, diskBytes }: Images, log: string): Device[] {
   const half = diskBytes / SECTOR_BYTES;
   const stack = Array.from({ length: STACK_DEPTH }, (_, index) => ({
     name: `stack-${index + 1}`,
@@ -94,6 +98,8 @@ function devicesOf({ first, second, diskBytes }: Images): Device[] {
     { name: 'flakey', lines: [`0 ${half} flakey ${first} 0 3600 1`] },
     { name: 'delay', lines: [`0 ${half} delay ${first} 0 0`] },
     { name: 'dust', lines: [`0 ${half} dust ${first} 0 512`] },
+    { name: 'chaos', lines: [`0 ${half} chaos ${first} 0`] },
+    { name: 'log-writes', lines: [`0 ${half} log-writes ${first} ${log}`] },
     ...stack,
   ];
 }
@@ -147,7 +153,10 @@ export async function measureComparisons(options: ComparisonOptions): Promise<Co
     const socket = socketPath(options.folder, name);
     return RunningServer.start(name, serveCommand(socket, devices), socket);
   };
-  const files = await start('tables', devicesOf(images));
+  const log = join(options.folder, 'log.img');
+  writeFileSync(log, '');
+  truncateSync(log, LOG_BYTES);
+  const files = await start('tables', devicesOf(images, log));
   const memory = await start('memory', [memoryDevice(images)]);
   try {
     const results: ComparisonResult[] = [];

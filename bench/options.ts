@@ -30,6 +30,7 @@ Serves one volume of two disks in devmapper, nbdkit and qemu-nbd and compares th
   --cipher        instead: the ciphers alone, compared with openssl speed
   --luks          instead: encrypted images, compared with nbdkit's and qemu-nbd's luks
   --reencrypt     instead: re-encryption of a LUKS2 image, compared with cryptsetup
+  --snapshot      instead: snapshots and their origins, compared with a linear row
 
 Examples:
   npm run bench -- --only ours --rows read-4k --seconds 10
@@ -45,6 +46,7 @@ export interface Options {
     | 'control'
     | 'luks'
     | 'reencrypt'
+    | 'snapshot'
     | 'cipher'
     | 'help';
   rounds: number;
@@ -82,6 +84,7 @@ export function parseOptions(argv: readonly string[]): Options {
       control: { type: 'boolean', default: false },
       luks: { type: 'boolean', default: false },
       reencrypt: { type: 'boolean', default: false },
+      snapshot: { type: 'boolean', default: false },
       cipher: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -97,6 +100,7 @@ export function parseOptions(argv: readonly string[]): Options {
     'control',
     'luks',
     'reencrypt',
+    'snapshot',
     'cipher',
   ] as const;
 
