@@ -92,6 +92,19 @@ describe('a log of ours', () => {
       /^devmapper: Fsck errored out on entry 6: .* ended with status 1/,
     );
     expect(result.stderr).toMatch(/--limit 7 makes it so again/);
+    const missing = await run(
+      'devmapper',
+      'replay',
+      log,
+      '--replay',
+      again,
+      '--fsck',
+      'no-fsck',
+      '--check',
+      '1',
+    );
+    expect(missing.status).toBe(1);
+    expect(missing.stderr).toMatch(/Cannot run the check "no-fsck": it ended with status 127/);
     expect(await succeed('devmapper', ...words, 'flush')).toMatch(
       /^entry 2\nentry 8\n.*, 2 checks\n$/,
     );

@@ -13,6 +13,8 @@ import type { ReplayDisk } from './replay-disk.ts';
 
 /** The check found something wrong, as against: something could not be done. */
 const CHECK_FAILED_STATUS = 3;
+/** Of a shell. */
+const NOT_RUN = /^ended with status 12[67]$/;
 const PIECE_BYTES = 4 * 2 ** 20;
 
 export interface ReplayParts {
@@ -127,12 +129,17 @@ export class Replayer {
       DEVMAPPER_REPLAY: operand,
       DEVMAPPER_ENTRY: String(entry),
     });
-    if (result === null) return;
+    if (result === 'ended with status 0') return;
+    if (NOT_RUN.test(result)) {
+      throw new CommandError(`Cannot run the check "${command}": it ${result}`, {
+        details: ['that is what a shell says when there is no such program, or none it may run'],
+      });
+    }
     throw new CommandError(`Fsck errored out on entry ${entry}: "${command}" ${result}`, {
       status: CHECK_FAILED_STATUS,
       details: [
         `the entry: ${entryLine(log, entry)}`,
-        `"${operand}" is as it was then; --limit ${entry + 1} makes it so again`,
+        `"${operand}" is as it was then; onto an image as the logged disk began, --limit ${entry + 1} makes it so again`,
       ],
     });
   }
@@ -153,15 +160,14 @@ function skips(log: WriteLog, entry: number, options: ReplayOptions): boolean {
   return sector + sectorCount <= startSector || sector > endSector;
 }
 
-/** Through the shell; null: all is well. */
-function runCheck(command: string, environment: Record<string, string>): Promise<string | null> {
+/** Through the shell; how it ended. */
+function runCheck(command: string, environment: Record<string, string>): Promise<string> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, ...environment };
     const child = spawn(command, { shell: true, stdio: ['ignore', 'inherit', 'inherit'], env });
     child.on('error', reject);
     child.on('exit', (status, signal) => {
-      if (status === 0) resolve(null);
-      else resolve(signal === null ? `ended with status ${status}` : `was ended by ${signal}`);
+      resolve(signal === null ? `ended with status ${status}` : `was ended by ${signal}`);
     });
   });
 }
