@@ -1,11 +1,29 @@
-/** Asks a real kernel anew: `npx tsx test/golden/record-snapshots.ts` after the cases have changed. Some minutes. */
+/** Asks a real kernel anew: `npx tsx test/golden/record-snapshots.ts` after the cases have changed, or what we leave on the disks. A minute or two. */
 
 import { snapshotCases } from '../kernel/snapshot-cases.ts';
-import { askSnapshots, doSnapshots } from '../kernel/snapshot-io.ts';
-import { writeSnapshotAnswers } from './snapshot-answers.ts';
+import { doHere } from '../kernel/snapshot-here.ts';
+import { freshImages, type Images } from '../kernel/snapshot-job.ts';
+import { doInKernel } from '../kernel/snapshot-kernel.ts';
+import { digestOf, writeSnapshotAnswers } from './snapshot-answers.ts';
 
-const ours = [];
-for (const each of snapshotCases) ours.push((await doSnapshots(each, each.steps)).images);
-const theirs = await askSnapshots(snapshotCases, ours);
-const answers = theirs.map(({ answer }) => answer.steps);
-writeSnapshotAnswers(snapshotCases, answers);
+const firstJobs = snapshotCases.map(({ steps, sizes }) => ({ steps, images: freshImages(sizes) }));
+const secondJobs = (images: readonly Images[]) =>
+  snapshotCases.map(({ after }, index) => ({ steps: after, images: images[index]! }));
+
+const ours: Images[] = [];
+for (const job of firstJobs) ours.push((await doHere(job)).images);
+const { length } = snapshotCases;
+const results = await doInKernel([...firstJobs, ...secondJobs(ours)]);
+const first = results.slice(0, length);
+const onOurs = results.slice(length);
+const onTheirs = await doInKernel(secondJobs(first.map(({ images }) => images)));
+
+writeSnapshotAnswers(
+  snapshotCases,
+  first.map(({ answers, images }, index) => ({
+    answers,
+    images,
+    after: onTheirs[index]!.answers,
+    ours: { digest: digestOf(ours[index]!), after: onOurs[index]!.answers },
+  })),
+);

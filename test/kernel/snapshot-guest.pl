@@ -1,93 +1,162 @@
 # Does the steps of snapshot-cases.ts in the kernel's machine, one line of standard input each, and prints `a|ANSWER` for each.
-# One process that asks device-mapper itself where it can: in an emulated machine, starting a program takes up to a second.
+# One process that asks device-mapper itself: in an emulated machine, starting a program takes up to a second.
+# Every case has devices of its own, and none is removed: when all is done the machine is switched off as it stands.
 use strict;
 use warnings;
-use Digest::MD5;
-use Fcntl;
+use Errno;
+use Fcntl qw(:DEFAULT O_DIRECT);
 use IO::Handle;
+use POSIX qw(_exit);
 
-use constant { DM_TABLE_STATUS => 0xC138FD0C, BLKDISCARD => 0x1277, IOCTL_BYTES => 16384, POLLS => 1200 };
+# Of struct dm_ioctl, dm_target_spec and the ioctls' numbers: linux/dm-ioctl.h.
+use constant { CREATE => 3, REMOVE => 4, SUSPEND => 6, STATUS => 7, LOAD => 9, TABLE_STATUS => 12 };
+use constant { IS_READONLY => 1, IS_SUSPEND => 2, IS_TABLE => 16, HEADER_BYTES => 312, SPEC_BYTES => 40, IOCTL_BYTES => 16384 };
+use constant { BLKDISCARD => 0x1277, POLLS => 3000, IO_BYTES => 4 << 20, ALIGNMENT => 4096 };
 
 $| = 1;
-open my $written, '<:raw', '/share/written' or die;
-read $written, my $written_bytes, -s $written;
 sysopen my $control, '/dev/mapper/control', O_RDWR or die "control: $!";
+my ($case, %number) = '';
 
-sub path { "/dev/mapper/$_[0]" }
-sub run { system("$_[0] > /dev/null 2>&1") == 0 ? 'ok' : 'EIO' }
-sub must { system($_[0]) == 0 or print "failed: $_[0]\n" }
+sub error_name {
+  my ($errno) = @_;
+  return 'ENOTSUP' if $errno == Errno::EOPNOTSUPP;
+  my ($name) = grep { Errno->can($_)->() == $errno } keys %!;
+  return $name;
+}
 
-# The status of a snapshot or merge; undef for all others.
+# What the kernel wrote back; undef when it refused.
+sub dm {
+  my ($command, $name, $flags, @rows) = @_;
+  my $table = '';
+  for my $row (@rows) {
+    my ($start, $length, $type, $words) = split ' ', $row, 4;
+    $words = ($words // '') . "\0";
+    $words .= "\0" while length($words) % 8;
+    $table .= pack('Q Q l L a16', $start, $length, 0, SPEC_BYTES + length $words, $type) . $words;
+  }
+  my $header = pack 'L10 Q a128 a136', 4, 0, 0, IOCTL_BYTES, HEADER_BYTES, scalar @rows, 0, $flags, 0, 0, 0, "$case$name", '';
+  my $data = $header . $table . "\0" x (IOCTL_BYTES - HEADER_BYTES - length $table);
+  return ioctl($control, 0xC138FD00 | $command, $data) ? $data : undef;
+}
+
+sub result { defined $_[0] ? 'ok' : error_name($! + 0) }
+
+# As numbers, since nobody makes names for devices here.
+sub rows {
+  my $text = join ' ', @_;
+  $text =~ s{(?<= )(?:mapper/(\w+)|([OCD]))(?= |$)}{$number{$1 // $2}}g;
+  return split / ; /, $text;
+}
+
+sub create {
+  my ($name) = @_;
+  my $reply = dm(CREATE, $name, 0) // return;
+  my $device = unpack 'Q', substr $reply, 40, 8;
+  $number{$name} = join ':', $device >> 8 & 0xfff, $device & 0xff | $device >> 12 & 0xfff00;
+}
+
+sub load { my ($flags, $name, @table) = @_; $number{$name} or create($name); return dm(LOAD, $name, $flags, rows(@table)) }
+sub resume { dm(SUSPEND, $_[0], 0) }
+sub start { my ($name, @table) = @_; return load(0, $name, @table) && resume($name) }
+sub minor { $number{$_[0]} =~ s/.*://r }
+
+# Of a snapshot or a merge: what it says, and how many events there were. Nothing of others.
 sub status {
-  my $data = pack 'L10 Q a128 a136 x' . (IOCTL_BYTES - 312), 4, 0, 0, IOCTL_BYTES, 312, 0, 0, 0, 0, 0, 0, $_[0], '';
-  ioctl $control, DM_TABLE_STATUS, $data or return undef;
-  my $type = unpack 'Z16', substr $data, 312 + 24, 16;
-  return $type =~ /^snapshot(-merge)?$/ ? unpack 'Z*', substr $data, 312 + 40 : undef;
+  my $reply = dm(TABLE_STATUS, $_[0], 0) // return;
+  return unless unpack('L', substr $reply, 20, 4) == 1 && unpack('Z16', substr $reply, HEADER_BYTES + 24, 16) =~ /^snapshot(-merge)?$/;
+  return (unpack('Z*', substr $reply, HEADER_BYTES + SPEC_BYTES), unpack 'L', substr $reply, 32, 4);
 }
 
 sub say_ {
   my $line = "a|$_[0]";
-  for my $name (qw(disk s t)) { my $status = status($name); $line .= " $name $status" if defined $status }
+  for my $name (sort keys %number) { if (my ($status, $events) = status($name)) { $line .= " $name $status e$events" } }
   print "$line\n";
 }
 
+# Direct I/O wants memory that is aligned: so much of a buffer is left out.
+sub skew { -unpack('J', pack 'p', $_[0]) & (ALIGNMENT - 1) }
+my ($in, $out) = map { my $buffer = "\1" . "\0" x (IO_BYTES + ALIGNMENT); $buffer } 1 .. 2;
+
+sub open_ {
+  my ($name, $mode) = @_;
+  my $is_open = sysopen my $file, '/dev/dm-' . minor($name), $mode | O_DIRECT;
+  return $is_open ? $file : undef;
+}
+
 sub write_ {
-  my ($device, $sector, $count, $from) = @_;
-  sysopen my $file, path($device), O_WRONLY or return 'EIO';
+  my ($name, $sector, $count, $from) = @_;
+  my ($skew, $bytes) = (skew($out), $count * 512);
+  my $file = open_($name, O_RDWR) // return error_name($! + 0);
+  substr $out, $skew, $bytes, join '', map { pack('V', $from + $_) x 128 } 0 .. $count - 1;
   sysseek $file, $sector * 512, 0;
-  my $length = syswrite $file, $written_bytes, $count * 512, $from * 512;
-  my $is_done = defined $length && $length == $count * 512 && $file->sync;
-  return close($file) && $is_done ? 'ok' : 'EIO';
+  my $length = syswrite $file, $out, $bytes, $skew;
+  return error_name($! + 0) unless defined $length;
+  return $length == $bytes ? result($file->sync || undef) : "$length bytes";
 }
 
 sub discard {
-  my ($device, $sector, $count) = @_;
-  sysopen my $file, path($device), O_WRONLY or return 'EIO';
-  return ioctl($file, BLKDISCARD, pack 'QQ', $sector * 512, $count * 512) ? 'ok' : 'EIO';
+  my ($name, $sector, $count) = @_;
+  my $file = open_($name, O_RDWR) // return error_name($! + 0);
+  return result(ioctl $file, BLKDISCARD, pack 'QQ', $sector * 512, $count * 512);
 }
 
-sub digest {
-  open my $file, '<:raw', path($_[0]) or return 'EIO';
-  my $md5 = Digest::MD5->new;
+# Runs of sectors that say one number after the other: FIRST+COUNT.
+sub content {
+  my $file = open_($_[0], O_RDONLY) // return error_name($! + 0);
+  my @runs;
   while (1) {
-    my $length = sysread $file, my $bytes, 1 << 20;
-    return 'EIO' unless defined $length;
-    return $md5->hexdigest unless $length;
-    $md5->add($bytes);
+    my $skew = skew($in);
+    my $length = sysread $file, $in, IO_BYTES, $skew;
+    return error_name($! + 0) unless defined $length;
+    last unless $length;
+    for (my $at = $skew; $at < $skew + $length; $at += 512) {
+      my $word = substr $in, $at, 4;
+      my $first = substr($in, $at, 512) eq $word x 128 ? unpack 'V', $word : '?';
+      my $last = $runs[-1];
+      my $is_next = $last && $last->[0] ne '?' && $first ne '?' && ($last->[0] == 0 ? $first == 0 : $last->[0] + $last->[1] == $first);
+      if ($is_next) { $last->[1]++ } else { push @runs, [$first, 1] }
+    }
   }
+  return join ',', map { "$_->[0]+$_->[1]" } @runs;
 }
 
-sub until_ { for (1 .. POLLS) { return 'ok' if $_[0]->(status($_[1]) // ''); select undef, undef, undef, 0.02 } return 'never' }
+sub until_ {
+  my ($name, $is_so) = @_;
+  for (1 .. POLLS) { return 'ok' if $is_so->((status($name))[0] // ''); select undef, undef, undef, 0.01 }
+  return 'never';
+}
 
 my %does = (
-  start => sub { my ($name, @table) = @_; say_(run("dmsetup create $name --table '@table'")) },
-  load => sub { my ($name, @table) = @_; print 'a|', run("dmsetup load $name --table '@table'"), "\n" },
-  suspend => sub { print 'a|', run("dmsetup suspend $_[0]"), "\n" },
-  resume => sub { print 'a|', run("dmsetup resume $_[0]"), "\n" },
-  remove => sub { print 'a|', run("dmsetup remove $_[0]"), "\n" },
+  start => sub { say_(result(start(@_))) },
+  load => sub { print 'a|', result(load(0, @_)), "\n" },
+  'load-readonly' => sub { print 'a|', result(load(IS_READONLY, @_)), "\n" },
+  suspend => sub { print 'a|', result(dm(SUSPEND, $_[0], IS_SUSPEND)), "\n" },
+  resume => sub { print 'a|', result(resume(@_)), "\n" },
+  remove => sub { my $result = result(dm(REMOVE, $_[0], 0)); delete $number{$_[0]} if $result eq 'ok'; say_($result) },
   write => sub { say_(write_(@_)) },
   discard => sub { say_(discard(@_)) },
-  digest => sub { say_(digest(@_)) },
+  content => sub { print 'a|', content(@_), "\n" },
   status => sub { say_('ok') },
-  hold => sub { my ($what, @words) = @_; unless (fork) { write_(@words); exit } print "a|held\n" },
-  below => sub { my $limit = $_[1]; print 'a|', until_(sub { $_[0] =~ m{^(\d+)/} && $1 < $limit }, $_[0]), "\n" },
-  merged => sub { say_(until_(sub { $_[0] =~ m{^(\d+)/\d+ (\d+)} && $1 == $2 }, $_[0])) },
-  # The machine's own: disks from a folder, to a folder while they are in use, and the end of a case.
-  open => sub {
-    must("cp $_[0]/O $_[0]/C $_[0]/D /dev/shm");
-    my $at = 0;
-    for my $disk (qw(O C D)) { must("losetup /dev/loop$at /dev/shm/$disk; ln -sf loop$at /dev/loop-$disk"); $at++ }
+  # What follows the two devices.
+  table => sub {
+    my $reply = dm(TABLE_STATUS, $_[0], IS_TABLE);
+    print 'a|', join(' ', splice @{[split ' ', unpack 'Z*', substr $reply, HEADER_BYTES + SPEC_BYTES]}, 2), "\n";
   },
-  save => sub { must("mkdir $_[0]; cp /dev/shm/D /dev/shm/C /dev/shm/O $_[0]") },
-  close => sub {
-    1 while wait > 0;
-    for my $name (grep { -e path($_) } qw(s t disk real)) {
-      run("dmsetup resume $name") if $name eq 'disk';
-      must("dmsetup remove $name > /dev/null");
-    }
-    must('losetup -d /dev/loop0 /dev/loop1 /dev/loop2');
+  limits => sub {
+    my $folder = '/sys/block/dm-' . minor($_[0]) . '/queue';
+    print 'a|', join(' ', map { open my $file, '<', "$folder/$_" or die; chomp(my $value = <$file>); "$_=$value" } qw(discard_granularity discard_max_bytes write_zeroes_max_bytes)), "\n";
   },
-  print => sub { print "@_\n" },
+  hold => sub { my ($what, @words) = @_; unless (fork) { write_(@words); _exit(0) } print "a|held\n" },
+  until => sub { my ($name, @status) = @_; say_(until_($name, sub { $_[0] eq "@status" })) },
+  below => sub { my ($name, $limit) = @_; print 'a|', until_($name, sub { $_[0] =~ m{^(\d+)/} && $1 < $limit }), "\n" },
+  merged => sub { say_(until_($_[0], sub { $_[0] =~ m{^(\d+)/\d+ (\d+)} && $1 == $2 })) },
+  # The machine's own: the next case, whose disks are pieces of one.
+  case => sub {
+    my ($index, @pieces) = @_;
+    ($case, %number) = "$index-";
+    for my $disk (qw(O C D)) { my ($from, $size) = splice @pieces, 0, 2; start($disk, "0 $size linear /dev/vda $from") or die "$disk: $!" }
+    print "case\n";
+  },
 );
 
 while (my $line = <STDIN>) {
