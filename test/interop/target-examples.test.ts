@@ -1,4 +1,4 @@
-/** Runs the commands that pages of docs/targets show, each page in a folder and a daemon of its own. */
+/** Runs the commands that pages on targets show, each page in a folder and a daemon of its own. */
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { describeUnless, missingTools, toolEnvironment } from '../../src/testing/tools.ts';
 import { DaemonWorld, program } from './daemon-rig.ts';
+import { execObstacle } from './exec-rig.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -29,19 +31,43 @@ const pages: readonly [page: string, lines: readonly string[]][] = [
 ];
 
 function commandsOf(page: string): string {
-  const text = readFileSync(join(root, 'docs/targets', `${page}.md`), 'utf8');
+  const text = readFileSync(join(root, 'docs', `${page}.md`), 'utf8');
   return [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, code]) => code!).join('');
+}
+
+/** The lines that the page's commands print. */
+async function runPage(page: string): Promise<string[]> {
+  await using world = new DaemonWorld();
+  const folders = [dirname(program), dirname(process.execPath), toolEnvironment()['PATH']];
+  const { stdout } = await promisify(execFile)('bash', ['-ec', commandsOf(page)], {
+    cwd: world.root,
+    env: world.environment({ PATH: folders.join(':') }),
+    timeout: 60_000,
+  });
+  return stdout.replaceAll(world.root, '.').trim().split('\n');
 }
 
 describe('docs/targets', () => {
   test.each(pages)('the commands of %s.md do what they say', async (page, lines) => {
-    await using world = new DaemonWorld();
-    const folders = [dirname(program), dirname(process.execPath), process.env['PATH']];
-    const { stdout } = await promisify(execFile)('bash', ['-ec', commandsOf(page)], {
-      cwd: world.root,
-      env: world.environment({ PATH: folders.join(':') }),
-      timeout: 60_000,
-    });
-    expect(stdout.replaceAll(world.root, '.').trim().split('\n')).toEqual(lines);
+    expect(await runPage(`targets/${page}`)).toEqual(lines);
+  });
+});
+
+const missing = missingTools(['mkfs.ext4', 'e2fsck']);
+const obstacle = missing.length > 0 ? `needs ${missing.join(', ')}` : execObstacle();
+
+describeUnless(obstacle)('pages on logs of writes', () => {
+  test('log-writes.md makes the disk again as it was at the mark', async () => {
+    const lines = await runPage('targets/log-writes');
+    expect(lines[0]).toMatch(/^Log version=1, sectorsize=512, entries=\d+$/);
+    expect(lines.at(-2)).toMatch(/mark "dm-log-writes-end"$/);
+    expect(lines.at(-1)).toMatch(/^Replayed \d+ entries, .* onto again.img$/);
+  });
+
+  test('replay.md checks a file system at every flush', async () => {
+    const lines = await runPage('replay');
+    expect(lines.at(-1)).toMatch(/^Replayed \d+ entries, .* onto again.img, \d+ checks$/);
+    const clean = lines.filter((line) => /^again.img: \d+\/\d+ files/.test(line));
+    expect(lines.at(-1)).toContain(` ${clean.length} checks`);
   });
 });
