@@ -15,12 +15,14 @@ const obstacle = loadSystem() === null ? 'needs the system calls of the data pla
 const SIZE_BYTES = 1 << 20;
 const SECTORS = SIZE_BYTES / 512;
 
+/** The device is at the bottom of the stack that the client sees. */
 async function start(table: (image: string) => string) {
   const fixture = await PlaneFixture.start();
   const image = fixture.image('disk.img', SIZE_BYTES, 1);
   const beforeMs = systemClock.nowMs();
-  await fixture.mapper.create({ name: 'disk', table: table(image) });
+  await fixture.mapper.create({ name: 'low', table: table(image) });
   const afterMs = systemClock.nowMs();
+  await fixture.mapper.create({ name: 'disk', table: `0 ${SECTORS} linear mapper/low 0` });
   const client = await fixture.connect();
   const read = async () => (await client.read(4096, 512)).error;
   return { fixture, client, read, beforeMs, afterMs };
@@ -30,7 +32,7 @@ describeUnless(obstacle)('over NBD, read by a thread', () => {
   test('a block is bad once the message is answered, and good again once it is written', async () => {
     const { fixture, client, read } = await start((image) => `0 ${SECTORS} dust ${image} 0 512`);
     await using _ = fixture;
-    const tell = (...words: string[]) => fixture.mapper.message('disk', words);
+    const tell = (...words: string[]) => fixture.mapper.message('low', words);
     await tell('enable');
     for (let round = 0; round < 50; round += 1) {
       expect(await read()).toBe(0);
