@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openFileDisk } from '../devices/byte-disk.ts';
+import { loadSystem } from '../system/index.ts';
 import { fileImage } from './base-image.ts';
 
 let folder: string;
@@ -24,8 +26,20 @@ test('an image is read by sectors; what is missing of the last one is zeroes', (
 });
 
 test('an image that is none is refused', () => {
-  expect(() => fileImage(join(folder, 'missing'))).toThrow(/Cannot open .*missing: ENOENT/);
+  expect(() => fileImage(join(folder, 'missing'))).toThrow(/Cannot open .*missing": no such file/);
   const empty = join(folder, 'empty');
   writeFileSync(empty, '');
   expect(() => fileImage(empty)).toThrow(/Cannot use .*empty as a disk: it is empty/);
+  expect(() => fileImage(folder)).toThrow(/expected a file with a raw image/);
+});
+
+test.skipIf(loadSystem() === null)('an image that somebody writes is refused', async () => {
+  const path = join(folder, 'busy');
+  writeFileSync(path, new Uint8Array(4096));
+  const writer = await openFileDisk(path, { readOnly: false, lock: 'image' });
+  expect(() => fileImage(path)).toThrow(/another program holds it/);
+  await writer.close();
+  const [one, other] = [fileImage(path), fileImage(path)];
+  one.close();
+  other.close();
 });

@@ -1,8 +1,13 @@
 /** What was on the disk before the workload: nothing, or an image, which is never written. */
 
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { DmError } from '../base/errors.ts';
 import { bytesToSectors, SECTOR_BYTES, sectorsToBytes } from '../base/units.ts';
+import { blockNodeSizeBytes } from '../devices/block-node.ts';
+import { Descriptor } from '../devices/descriptor.ts';
+import { deviceNumberOf } from '../devices/node-number.ts';
+import { loadSystem, type System } from '../system/index.ts';
+import { readFile } from './read-file.ts';
 
 export interface BaseImage {
   readonly sizeSectors: number;
@@ -24,39 +29,39 @@ export function blankImage(sizeSectors: number): BaseImage {
   };
 }
 
-/** A raw image; what is missing of its last sector reads as zeroes. Throws DmError. */
+/** A raw image in a file or on a disk; what is missing of its last sector reads as zeroes. Throws DmError, EBUSY while somebody writes it. */
 export function fileImage(path: string): BaseImage {
-  const fd = openImage(path);
-  const sizeBytes = fstatSync(fd).size;
-  const sizeSectors = bytesToSectors(sizeBytes + SECTOR_BYTES - 1);
-  if (sizeSectors === 0) {
-    closeSync(fd);
-    throw new DmError('EINVAL', `Cannot use ${path} as a disk: it is empty`);
+  const system = loadSystem();
+  const descriptor = new Descriptor({ path, readOnly: true, locks: system?.locks ?? null });
+  const { fd } = descriptor;
+  try {
+    const sizeSectors = bytesToSectors(sizeOf(descriptor, system) + SECTOR_BYTES - 1);
+    if (sizeSectors === 0) {
+      throw new DmError('EINVAL', `Cannot use ${path} as a disk: it is empty`);
+    }
+    return {
+      sizeSectors,
+      isBlank: false,
+      read: (sector, sectorCount, target, offsetBytes) => {
+        const lengthBytes = sectorsToBytes(sectorCount);
+        const range = { fd, path, positionBytes: sectorsToBytes(sector), lengthBytes };
+        const count = readFile(range, target, offsetBytes);
+        target.fill(0, offsetBytes + count, offsetBytes + lengthBytes);
+      },
+      close: () => descriptor.closeClean(),
+    };
+  } catch (error) {
+    descriptor.closeClean();
+    throw error;
   }
-  return {
-    sizeSectors,
-    isBlank: false,
-    read(sector, sectorCount, target, offsetBytes) {
-      const endBytes = offsetBytes + sectorsToBytes(sectorCount);
-      let done = offsetBytes;
-      while (done < endBytes) {
-        const position = sectorsToBytes(sector) + done - offsetBytes;
-        const count = readSync(fd, target, done, endBytes - done, position);
-        if (count === 0) break;
-        done += count;
-      }
-      target.fill(0, done, endBytes);
-    },
-    close: () => closeSync(fd),
-  };
 }
 
-function openImage(path: string): number {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const name = code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR' ? code : 'EIO';
-    throw new DmError(name, `Cannot open ${path}: ${code ?? String(error)}`, { cause: error });
+function sizeOf(descriptor: Descriptor, system: System | null): number {
+  const facts = fstatSync(descriptor.fd);
+  if (facts.isFile()) return facts.size;
+  if (facts.isBlockDevice()) {
+    return blockNodeSizeBytes(descriptor, deviceNumberOf(facts.rdev), system);
   }
+  const { path } = descriptor;
+  throw new DmError('EINVAL', `Cannot use ${path} as a disk: expected a file with a raw image`);
 }

@@ -164,6 +164,19 @@ describe('a test with power cuts', () => {
     expect(left()).toEqual(before);
   });
 
+  test('that writes nothing does not pass', async () => {
+    const setup: CrashtestOptions['setup'] = (disk) =>
+      disk.write({ offsetBytes: 0, data: page(1) });
+    const idle = crashtest({ ...counted(), setup, workload: (_, { mark }) => mark('done') });
+    await expect(idle).rejects.toThrow('nothing was written to the disk');
+  });
+
+  test('says so where the check does not even take the disk as it was before', async () => {
+    const { failures, text } = await crashtest({ ...counted(), check: () => false });
+    expect(failures).toMatchObject([{ state: '0:none', output: 'The check answered false' }]);
+    expect(text).toMatch(/^BAD: The check fails on the disk as it was before anything was written/);
+  });
+
   test.each<[Partial<CrashtestOptions>, RegExp]>([
     [{ sizeBytes: 1000 }, /multiple of 512 above 0, not 1000/],
     [{ sizeBytes: 0 }, /multiple of 512/],

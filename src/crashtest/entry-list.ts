@@ -89,6 +89,14 @@ export class EntryList implements Iterable<LogEntry> {
     return this.makesDurable(number) || (this.#bytes[number]! & KIND_MASK) === MARK;
   }
 
+  /** Something behind the first `start` entries changes the disk. */
+  hasWritesFrom(start: number): boolean {
+    for (let number = start; number < this.#count; number += 1) {
+      if (this.#sectorCounts[number]! > 0) return true;
+    }
+    return false;
+  }
+
   *[Symbol.iterator](): Generator<LogEntry, void> {
     for (let number = 0; number < this.#count; number += 1) yield this.at(number);
   }

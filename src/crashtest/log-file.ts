@@ -1,6 +1,6 @@
 /** Write logs in files: recorded by the target log-writes, by the kernel or by qemu's blklogwrites, and those that are kept for later. */
 
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { DmError, errnoName, errnoOf } from '../base/errors.ts';
 import { SECTOR_BYTES, sectorsToBytes } from '../base/units.ts';
@@ -11,6 +11,7 @@ import type { WriteLog } from '../formats/write-log/write-log.ts';
 import { WriteLogWriter } from '../formats/write-log/write-log-writer.ts';
 import type { CrashLog, LogEntry } from './crash-log.ts';
 import { EntryList } from './entry-list.ts';
+import { readFile } from './read-file.ts';
 
 export interface OpenLog extends Disposable {
   readonly log: CrashLog;
@@ -20,12 +21,17 @@ export interface OpenLog extends Disposable {
 
 /** Throws DmError or FormatError. */
 export async function openLogFile(path: string): Promise<OpenLog> {
+  if (!existsSync(path)) throw new DmError('ENOENT', `Cannot open the log ${path}: no such file`);
   await using disk = await openFileDisk(path, { readOnly: true, lock: 'none' });
   const written = await readWriteLog(disk);
   const fd = openSync(path, 'r');
   const data = {
-    read: (dataSector: number, sectorCount: number, target: Uint8Array, offsetBytes: number) =>
-      readExactly(fd, { path, dataSector, sectorCount, target, offsetBytes }),
+    read: (dataSector: number, sectorCount: number, target: Uint8Array, offsetBytes: number) => {
+      const lengthBytes = sectorsToBytes(sectorCount);
+      const range = { fd, path, positionBytes: sectorsToBytes(dataSector), lengthBytes };
+      if (readFile(range, target, offsetBytes) === lengthBytes) return;
+      throw new DmError('EIO', `Cannot read ${path}: it became shorter`);
+    },
   };
   return {
     log: { sizeSectors: written.diskSectors, entries: entriesOf(written), data },
@@ -50,24 +56,6 @@ function entriesOf(written: WriteLog): EntryList {
     });
   }
   return entries;
-}
-
-interface DataRead {
-  path: string;
-  dataSector: number;
-  sectorCount: number;
-  target: Uint8Array;
-  offsetBytes: number;
-}
-
-function readExactly(fd: number, read: DataRead): void {
-  const lengthBytes = sectorsToBytes(read.sectorCount);
-  for (let done = 0; done < lengthBytes; ) {
-    const position = sectorsToBytes(read.dataSector) + done;
-    const count = readSync(fd, read.target, read.offsetBytes + done, lengthBytes - done, position);
-    if (count === 0) throw new DmError('EIO', `Cannot read ${read.path}: it became shorter`);
-    done += count;
-  }
 }
 
 /** Zeroed ranges up to this are written out. */

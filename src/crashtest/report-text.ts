@@ -38,7 +38,6 @@ function totals(report: CrashReport): string[] {
   const lines = [
     `${bad} in ${stateCount} states of a disk of ${size} (${rate}/s, ${duplicateCount} more were equal to one of them)${ENDINGS[report.ended]}; log of ${entryCount} entries, seed ${report.seed}`,
   ];
-  if (entryCount === 0) lines.push('Nothing was written: the workload never came to the disk');
   if (report.ended !== 'found' && reachedPointCount < pointCount) {
     lines.push(
       `Of ${pointCount} places at flushes, FUA and marks ${pointCount - reachedPointCount} were not reached: a larger budget reaches them`,

@@ -50,6 +50,7 @@ export function reportOf(
   return {
     ...result,
     ...facts,
+    elapsedMs: Math.round(result.elapsedMs),
     sizeSectors: log.sizeSectors,
     entryCount: log.entries.length,
     failures: result.failures.map((failure) => reportedFailure(windows, failure)),
@@ -129,6 +130,7 @@ const SHOWN_WRITES = 12;
 export function headline({ point, timeMs, mark }: ReportedFailure): string {
   const time = timeMs === null ? '' : `, ${(timeMs / 1000).toFixed(3)} s after the start`;
   const after = mark === null ? '' : `, after the mark "${mark}"`;
+  if (point === 0) return 'The check fails on the disk as it was before anything was written';
   return `The check fails after a power cut behind entry ${point - 1} of the log${time}${after}`;
 }
 
@@ -141,7 +143,11 @@ export function failureLines(failure: ReportedFailure): string[] {
       'A second look at the same state found nothing wrong: the check depends on more than the disk.',
     );
   }
-  if (survived.length === 0 && lost.length === 0) {
+  if (failure.point === 0) {
+    lines.push(
+      'Let it accept that disk as long as there is no mark, or make the disk usable first: --setup.',
+    );
+  } else if (survived.length === 0 && lost.length === 0) {
     lines.push('Nothing was lost: everything the workload wrote by then is there.');
   } else if (smallest === 'lost') {
     lines.push(`It is enough that ${countOf(lost)} lost, though all else is there:`, ...list(lost));

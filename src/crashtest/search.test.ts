@@ -165,6 +165,28 @@ describe('the search', () => {
     expect(result.failures[0]).toMatchObject({ isRepeatable: false, output: 'a bad day' });
   });
 
+  test('does not make a state smaller for hours where checks hang', async () => {
+    const clock = new SimulatedClock();
+    const disk = await record(async (each, round) => put(each, DATA + round, 1, round).then(), 200);
+    let hungCount = 0;
+    const result = await search(
+      disk,
+      async (state) => {
+        clock.after(60_000, () => {});
+        await clock.runUntilIdle();
+        const [first = 0] = await readSectors(state, DATA + 1, 1);
+        const [last = 0] = await readSectors(state, DATA + 200, 1);
+        if (last === 200 && first === 0) hungCount += 1;
+        return last === 200 && first === 0 ? 'hangs' : null;
+      },
+      { clock, budget: { stateCount: 200 } },
+    );
+    expect(result.failures).toHaveLength(1);
+    // That it is found, perhaps twice at a time, and five minutes.
+    expect(hungCount).toBeLessThanOrEqual(7);
+    expect(result.ended).toBe('found');
+  });
+
   test('ends when its time is over, or when told', async () => {
     const clock = new SimulatedClock();
     const disk = await record(careful);

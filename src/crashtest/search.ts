@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../base/clock.ts';
+import { DmError } from '../base/errors.ts';
 import type { Prng } from '../base/prng.ts';
 import { type CrashState, formatState } from './crash-state.ts';
 import { shrinkState } from './shrink.ts';
@@ -95,8 +96,10 @@ interface FoundState {
 
 /** So many samples in a row that were known already: there are no others, or hardly any. */
 const STALE_SAMPLES = 2000;
-/** Of one failure. */
+/** Of one failure; as large as it is then it stays. */
 const SHRINK_CHECKS = 400;
+/** Slow checks, and those that hang, get less: as long as the search may take, within these. */
+const SHRINK_MS = { least: 10_000, most: 300_000 };
 /** Duplicates. */
 const BREATHE_EVERY = 32;
 
@@ -106,8 +109,13 @@ function breathe(): Promise<void> {
   });
 }
 
-export function searchStates(options: SearchOptions): Promise<SearchResult> {
-  return new Search(options).run();
+/** Rejects with DmError where there is nothing to search: a test that tests nothing must not pass. */
+export async function searchStates(options: SearchOptions): Promise<SearchResult> {
+  const { images, firstPoint } = options;
+  if (!images.log.entries.hasWritesFrom(firstPoint)) {
+    throw new DmError('EINVAL', 'Cannot test: nothing was written to the disk');
+  }
+  return await new Search(options).run();
 }
 
 class Search {
@@ -243,14 +251,18 @@ class Search {
   }
 
   async #shrink({ state, offered, verdict: first }: FoundState): Promise<void> {
-    const { images, firstPoint, seats, signal } = this.#options;
+    const { images, firstPoint, seats, signal, budget } = this.#options;
     /** What the check said of each bad state on the way, by its word. */
     const seen = new Map<string, Pick<BadState, 'mark' | 'output' | 'cause'>>();
+    const { timeMs = SHRINK_MS.most } = budget;
+    const limitMs = Math.min(Math.max(timeMs, SHRINK_MS.least), SHRINK_MS.most);
+    const endMs = this.#elapsedMs() + limitMs;
     let checksLeft = SHRINK_CHECKS;
     const isBad = async (candidate: CrashState): Promise<boolean> => {
       const other = this.#offer(candidate);
       const isKnownGood = this.#verdicts.get(keyOf(other)) === true;
-      if (isKnownGood || checksLeft === 0 || signal?.aborted) return false;
+      const isTooLate = checksLeft === 0 || this.#elapsedMs() >= endMs;
+      if (isKnownGood || isTooLate || signal?.aborted) return false;
       checksLeft -= 1;
       const verdict = await this.#look(seats[0]!, other, 'shrink');
       if (verdict?.isGood !== false) return false;

@@ -41,7 +41,15 @@ export class Stage implements AsyncDisposable {
   /** Why disks are no files; null: they are, or are not to be. */
   #obstacle: string | null = null;
 
+  /** Also where the process is made to end at once. */
+  readonly #removeFolder = () => {
+    process.off('exit', this.#removeFolder);
+    // Of disks that are still mounted only the folder stays.
+    if (this.#fuse === null) rmSync(this.folder, { recursive: true, force: true });
+  };
+
   private constructor() {
+    process.on('exit', this.#removeFolder);
     const opener: DeviceOpener = {
       prepare: () => Promise.resolve(),
       open: (operand) => {
@@ -99,8 +107,21 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#fuse?.unmount({ force: true });
-    await Promise.all(this.#servers.map((server) => server.close({ timeoutMs: CLOSE_LIMIT_MS })));
-    rmSync(this.folder, { recursive: true, force: true });
+    try {
+      await this.#fuse?.unmount({ force: true });
+      this.#fuse = null;
+      await Promise.all(this.#servers.map((server) => closeServer(server)));
+    } finally {
+      this.#removeFolder();
+    }
+  }
+}
+
+/** Nobody asks for what is on these disks any more. */
+async function closeServer(server: NbdServer): Promise<void> {
+  try {
+    await server.close({ timeoutMs: CLOSE_LIMIT_MS });
+  } catch (error) {
+    if (!(error instanceof DmError)) throw error;
   }
 }

@@ -88,7 +88,11 @@ requireTools('nbdsh')('crashtest over NBD', () => {
     const failing = await run('devmapper', ...words, '--workload', 'exit 3', '--check', 'true');
     expect(failing.stderr).toMatch(/the workload failed: it ended with status 3/);
     expect(failing.status).toBe(2);
-    const missing = await run('devmapper', ...words, '--workload', 'true', '--check', 'nonesuch');
+    const idle = await run('devmapper', ...words, '--workload', 'true', '--check', 'true');
+    expect(idle.stderr).toMatch(/nothing was written to the disk/);
+    expect(idle.status).toBe(2);
+    const workload = writer('');
+    const missing = await run('devmapper', ...words, '--workload', workload, '--check', 'nonesuch');
     expect(missing.stderr).toMatch(/Cannot run the check "nonesuch"/);
     expect(missing.status).toBe(2);
     const usage = await run('devmapper', ...words, '--check', 'true');

@@ -51,7 +51,18 @@ describe('the words of crashtest', () => {
     [['--log', 'x', '--check', 'true', '--setup', 'y'], /--log has none/],
     [['--log', 'x', '--check', 'true', '--save', 'y'], /expected --state/],
     [['--size', '1M', '--workload', 'x', '--state', '1:all'], /expected --log/],
-    [['--log', '/nonexistent', '--check', 'true', '--no-device'], /nonexistent/],
+    [
+      ['--log', '/nonexistent', '--check', 'true', '--no-device'],
+      /the log \/nonexistent: no such file/,
+    ],
+    [
+      ['--size', '1M', '--workload', 'x', '--check', 'true', '--junit', '/nonexistent/j'],
+      /Cannot write to \/nonexistent\/j, given with --junit: ENOENT/,
+    ],
+    [
+      ['--image', '/tmp', '--workload', 'x', '--check', 'true', '--no-device'],
+      /expected a file with/,
+    ],
   ])('%j cannot be run: status 2', async (words, message) => {
     const failure = crashtest(await parse(...words));
     await expect(failure).rejects.toMatchObject({

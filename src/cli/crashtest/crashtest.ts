@@ -1,6 +1,6 @@
 /** `devmapper crashtest`, put together: where the log comes from, the search, and what is told of it. */
 
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
@@ -27,6 +27,7 @@ const FOUND = 1;
 export async function crashtest(options: CrashtestOptions): Promise<number> {
   checkOptions(options);
   try {
+    checkWritable(options);
     return await run(options);
   } catch (error) {
     if (error instanceof CommandError) throw error;
@@ -51,6 +52,20 @@ function checkOptions({ log, workload, size, image, setup, check, state, save }:
   if (save !== undefined && state === undefined) throw usageError('Cannot save: expected --state');
   if (state !== undefined && log === undefined) {
     throw usageError('Cannot bring a state back: expected --log, the log that it is a state of');
+  }
+}
+
+/** Nobody wants to hear of a missing folder after an hour of checks. */
+function checkWritable({ keep, json, junit }: CrashtestOptions): void {
+  const paths = { keep, junit, json: json === '-' ? undefined : json };
+  for (const [name, path] of Object.entries(paths)) {
+    if (path === undefined) continue;
+    try {
+      // The log has what was on the disk.
+      closeSync(openSync(path, 'a', name === 'keep' ? 0o600 : 0o666));
+    } catch (error) {
+      throw usageError(`Cannot write to ${path}, given with --${name}: ${because(error)}`);
+    }
   }
 }
 
@@ -87,9 +102,9 @@ async function test(options: CrashtestOptions, signal: AbortSignal): Promise<num
   const report = reportOf(images.windows, result, { seed });
   const logPath = await keepLog(options, source, report);
   const commandOf = (state: string) => againCommand(options, logPath, state);
-  writeReports(options, report, commandOf);
   const output = options.json === '-' ? process.stderr : process.stdout;
   output.write(reportText(report, ({ state }) => commandOf(state)));
+  writeReports(options, report, commandOf);
   if (report.failures.length > 0) return FOUND;
   return result.ended === 'interrupted' ? COULD_NOT_RUN : 0;
 }
@@ -169,6 +184,7 @@ async function keepLog(
   }
   const name = `devmapper-crashtest-${process.pid}-${systemClock.wallMs()}.log`;
   const path = resolve(keep ?? join(tmpdir(), name));
+  if (log !== undefined && path === resolve(log)) return path;
   await saveLogFile(source.log, path);
   return path;
 }
