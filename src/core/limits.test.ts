@@ -38,6 +38,15 @@ test('the device on top promises what each below keeps', () => {
   expect(stackLimits(b, a)).toEqual(both);
 });
 
+test('the smallest of the largest discards', () => {
+  const [some, more] = [8, 32].map((maxDiscardSectors) => ({
+    ...DEFAULT_LIMITS,
+    maxDiscardSectors,
+  }));
+  expect(stackLimits(more!, some!).maxDiscardSectors).toBe(8);
+  expect(stackLimits(DEFAULT_LIMITS, more!).maxDiscardSectors).toBe(32);
+});
+
 test('one device without discard and there is none', () => {
   const without = { ...DEFAULT_LIMITS, discardGranularityBytes: 0 };
   expect(stackLimits(DEFAULT_LIMITS, without).discardGranularityBytes).toBe(0);

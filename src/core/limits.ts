@@ -13,6 +13,8 @@ export interface Limits {
   readonly maxIoSectors: number;
   /** 0: discard is not supported. */
   readonly discardGranularityBytes: number;
+  /** Largest discard; not there: any. */
+  readonly maxDiscardSectors?: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -36,6 +38,10 @@ export function leastCommonMultiple(a: number, b: number): number {
 
 /** The limits of something that uses both. */
 export function stackLimits(top: Limits, bottom: Limits): Limits {
+  const maxDiscardSectors = Math.min(
+    top.maxDiscardSectors ?? Number.POSITIVE_INFINITY,
+    bottom.maxDiscardSectors ?? Number.POSITIVE_INFINITY,
+  );
   return {
     logicalBlockBytes: Math.max(top.logicalBlockBytes, bottom.logicalBlockBytes),
     physicalBlockBytes: Math.max(top.physicalBlockBytes, bottom.physicalBlockBytes),
@@ -46,5 +52,6 @@ export function stackLimits(top: Limits, bottom: Limits): Limits {
       top.discardGranularityBytes === 0 || bottom.discardGranularityBytes === 0
         ? 0
         : Math.max(top.discardGranularityBytes, bottom.discardGranularityBytes),
+    ...(Number.isFinite(maxDiscardSectors) && { maxDiscardSectors }),
   };
 }

@@ -3,6 +3,7 @@
  * Programs read sizes and queue limits there (lsblk, libblkid, lvm), and who stands on whom.
  */
 
+import { sectorsToBytes } from '../../base/units.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { MappedDevice } from '../../core/mapped-device.ts';
 import { readAheadSectors } from '../../core/read-ahead.ts';
@@ -10,6 +11,8 @@ import { readAheadSectors } from '../../core/read-ahead.ts';
 const KIB_SECTORS = 2;
 /** What the kernel gives a device whose members set no bound. */
 const MAX_REQUEST_KIB = 1280;
+/** Of a request without data: the most whole sectors that 32 bits count the bytes of. */
+const MAX_RANGE_BYTES = 4_294_966_784;
 
 /** By path below the device's folder. Few, because each costs a file; what a program may write is in `deviceSettings`. */
 export function deviceAttributes(device: MappedDevice): Map<string, string> {
@@ -74,8 +77,13 @@ function mapped(device: MappedDevice): Record<string, string | number> {
   };
 }
 
+function maxDiscardBytesOf({ maxDiscardSectors }: Limits): number {
+  return maxDiscardSectors === undefined ? MAX_RANGE_BYTES : sectorsToBytes(maxDiscardSectors);
+}
+
 function queue(limits: Limits): Record<string, string | number> {
   const granularity = limits.discardGranularityBytes;
+  const maxDiscardBytes = granularity === 0 ? 0 : maxDiscardBytesOf(limits);
   const maxKib = Math.min(limits.maxIoSectors / KIB_SECTORS, MAX_REQUEST_KIB);
   return {
     logical_block_size: limits.logicalBlockBytes,
@@ -89,10 +97,10 @@ function queue(limits: Limits): Record<string, string | number> {
     max_segment_size: 65536,
     chunk_sectors: 0,
     discard_granularity: granularity,
-    discard_max_bytes: granularity === 0 ? 0 : 4294966784,
-    discard_max_hw_bytes: granularity === 0 ? 0 : 4294966784,
+    discard_max_bytes: maxDiscardBytes,
+    discard_max_hw_bytes: maxDiscardBytes,
     discard_zeroes_data: 0,
-    write_zeroes_max_bytes: 4294966784,
+    write_zeroes_max_bytes: MAX_RANGE_BYTES,
     write_same_max_bytes: 0,
     rotational: 0,
     nr_zones: 0,

@@ -1,6 +1,5 @@
 /** What the rows of the three targets have in common. */
 
-import { sectorsToBytes } from '../../base/units.ts';
 import type { Bio } from '../../core/bio.ts';
 import type { DeviceRange } from '../../core/device.ts';
 import type { Limits } from '../../core/limits.ts';
@@ -43,7 +42,9 @@ export function snapshotLimits(
   line: SnapshotLine,
   member: SnapshotMember,
 ): Limits {
+  if (!line.discardZeroesCow) return { ...stacked, discardGranularityBytes: 0 };
   const chunkSectors = member.chunkSectors || line.chunkSectors || 1;
-  const discardGranularityBytes = line.discardZeroesCow ? sectorsToBytes(chunkSectors) : 0;
-  return { ...stacked, discardGranularityBytes };
+  // The kernel takes the chunk's sectors for bytes; what is discarded at once is right.
+  const discardGranularityBytes = Math.max(chunkSectors, stacked.physicalBlockBytes);
+  return { ...stacked, discardGranularityBytes, maxDiscardSectors: chunkSectors };
 }

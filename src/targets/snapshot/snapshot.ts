@@ -62,6 +62,8 @@ export class Snapshot {
   #isDropping = false;
   /** Writes to the origin that wait for that. */
   #droppedFirst: Bio[] = [];
+  /** Writes to the snapshot that fail then. */
+  readonly #failing: Bio[] = [];
   #shortcut = new Shortcut(false);
   #whenProgressed: (() => void)[] = [];
 
@@ -129,9 +131,13 @@ export class Snapshot {
     }
     const pending = this.#prepare(chunk);
     if (pending === null) {
-      if (this.#owner.survivesOverflow) this.#overflow();
-      else this.invalidate(this.#isFull);
-      return false;
+      if (this.#owner.survivesOverflow) {
+        this.#overflow();
+        return false;
+      }
+      this.invalidate(this.#isFull);
+      this.#fail(bio);
+      return true;
     }
     const isWhole = bio.op !== Op.discard && bio.sectorCount === this.chunkSectors;
     if (isWhole) {
@@ -232,12 +238,13 @@ export class Snapshot {
       wholeBio.onEnd = pending.wholeBioOnEnd!;
       // It ends now, not when its data were written.
       wholeBio.endMs = 0;
-      wholeBio.end(isKept ? 0 : Errno.EIO);
+      if (isKept) wholeBio.end(0);
+      else this.#fail(wholeBio);
     }
     pending.snapshotBios = [];
     for (const bio of snapshotBios) {
       if (isKept && this.remap(bio, pending.oldChunk)) bio.device!.submit(bio);
-      else bio.end(Errno.EIO);
+      else this.#fail(bio);
     }
   }
 
@@ -280,7 +287,14 @@ export class Snapshot {
     const bios = this.#droppedFirst;
     this.#droppedFirst = [];
     for (const bio of bios) this.#retryOriginBio(bio);
+    for (const bio of this.#failing.splice(0)) bio.end(Errno.EIO);
     this.#hasProgressed();
+  }
+
+  /** Whoever sees that a write failed can rely on the event and on what the store says. */
+  #fail(bio: Bio): void {
+    if (this.#isDropping) this.#failing.push(bio);
+    else bio.end(Errno.EIO);
   }
 
   get #isIdle(): boolean {
