@@ -5,9 +5,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { imageBytes, imageText } from '../kernel/sector-runs.ts';
 import type { SnapshotCase } from '../kernel/snapshot-cases.ts';
+import type { SnapshotEdge } from '../kernel/snapshot-edges.ts';
 import { DISKS, type Images, imagesFrom } from '../kernel/snapshot-job.ts';
 
-const file = fileURLToPath(new URL('./snapshot-answers.json', import.meta.url));
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const file = path('./snapshot-answers.json');
+const edgeFile = path('./snapshot-edges.json');
 
 export interface SnapshotAnswer {
   /** To `steps`. */
@@ -29,13 +32,34 @@ type Kept = Omit<SnapshotAnswer, 'images'> & {
 const askedOf = ({ sizes, steps, after }: SnapshotCase) => [sizes.join(' '), ...steps, ...after];
 
 export function readSnapshotAnswer(each: SnapshotCase): SnapshotAnswer {
-  const all = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Kept>;
-  const kept = all[each.name];
-  if (kept === undefined || JSON.stringify(kept.asked) !== JSON.stringify(askedOf(each))) {
-    const how = 'npx tsx test/golden/record-snapshots.ts asks';
-    throw new Error(`No kernel's answer is kept for "${each.name}"; ${how}`);
-  }
+  const kept = readKept<Kept>(file, each.name, askedOf(each));
   return { ...kept, images: imagesFrom((disk) => imageBytes(kept.images[disk]!)) };
+}
+
+export function readEdgeAnswers({ name, steps }: SnapshotEdge): string[] {
+  return readKept<{ asked: readonly string[]; answers: string[] }>(edgeFile, name, steps).answers;
+}
+
+function readKept<T extends { asked: readonly string[] }>(
+  jsonFile: string,
+  name: string,
+  asked: readonly string[],
+): T {
+  const all = JSON.parse(readFileSync(jsonFile, 'utf8')) as Record<string, T>;
+  const kept = all[name];
+  if (kept !== undefined && JSON.stringify(kept.asked) === JSON.stringify(asked)) return kept;
+  const how = 'npx tsx test/golden/record-snapshots.ts asks';
+  throw new Error(`No kernel's answer is kept for "${name}"; ${how}`);
+}
+
+export function writeEdgeAnswers(
+  edges: readonly SnapshotEdge[],
+  answers: readonly (readonly string[])[],
+): void {
+  const entries = edges.map(({ name, steps }, index) => {
+    return [name, { asked: steps, answers: answers[index]! }];
+  });
+  writeFileSync(edgeFile, `${JSON.stringify(Object.fromEntries(entries), null, 1)}\n`);
 }
 
 export function writeSnapshotAnswers(

@@ -144,7 +144,7 @@ my %does = (
   },
   limits => sub {
     my $folder = '/sys/block/dm-' . minor($_[0]) . '/queue';
-    print 'a|', join(' ', map { open my $file, '<', "$folder/$_" or die; chomp(my $value = <$file>); "$_=$value" } qw(discard_granularity discard_max_bytes write_zeroes_max_bytes)), "\n";
+    print 'a|', join(' ', map { open my $file, '<', "$folder/$_" or die; chomp(my $value = <$file>); "$_=$value" } qw(discard_granularity discard_max_bytes)), "\n";
   },
   hold => sub { my ($what, @words) = @_; unless (fork) { write_(@words); _exit(0) } print "a|held\n" },
   until => sub { my ($name, @status) = @_; say_(until_($name, sub { $_[0] eq "@status" })) },

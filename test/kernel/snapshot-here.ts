@@ -120,8 +120,9 @@ class Machine {
   }
 
   #limits(name: string): string {
-    const { discardGranularityBytes } = this.#rig.mapper.get(name).limits;
-    return `discard_granularity=${discardGranularityBytes}`;
+    const { limits } = this.#rig.mapper.get(name);
+    const { discardGranularityBytes: granularity, maxDiscardSectors = 0 } = limits;
+    return `discard_granularity=${granularity} discard_max_bytes=${maxDiscardSectors * 512}`;
   }
 
   #row(name: string) {

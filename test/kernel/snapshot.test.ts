@@ -1,17 +1,19 @@
 /** Snapshots and a kernel: the same at each step, and each goes on with what the other left when its power failed. */
 
 import { describe, expect, test } from 'vitest';
-import { digestOf, readSnapshotAnswer } from '../golden/snapshot-answers.ts';
+import { digestOf, readEdgeAnswers, readSnapshotAnswer } from '../golden/snapshot-answers.ts';
 import { requireKernel } from './kernel.ts';
 import { type SnapshotCase, snapshotCases } from './snapshot-cases.ts';
+import { snapshotEdges } from './snapshot-edges.ts';
 import { doHere } from './snapshot-here.ts';
 import { freshImages, type Images, type SnapshotJob } from './snapshot-job.ts';
 import { doInKernel } from './snapshot-kernel.ts';
 import { itemsOfTurn } from './turns.ts';
 
-const TURNS = 4;
+const TURNS = 6;
+const EDGE_TURNS = 8;
 
-const firstJob = ({ steps, sizes }: SnapshotCase): SnapshotJob => ({
+const firstJob = ({ steps, sizes }: Pick<SnapshotCase, 'steps' | 'sizes'>): SnapshotJob => ({
   steps,
   images: freshImages(sizes),
 });
@@ -43,6 +45,12 @@ describe.each(snapshotCases.map((each) => [each.name, each] as const))('%s', (_,
   });
 });
 
+describe('at the end of a COW device, on failing ones, and beside the usual', () => {
+  test.each(snapshotEdges.map((each) => [each.name, each] as const))('%s', async (_, each) => {
+    expect((await doHere(firstJob(each))).answers).toEqual(readEdgeAnswers(each));
+  });
+});
+
 requireKernel()('a kernel', () => {
   test('answers as it is kept, and goes on with what we left', async () => {
     const ofTurn = itemsOfTurn(snapshotCases, TURNS);
@@ -56,7 +64,13 @@ requireKernel()('a kernel', () => {
       ours.push(images);
     }
     const secondJobs = asked.map((each, index) => secondJob(each, ours[index]!));
-    const results = await doInKernel([...asked.map(firstJob), ...secondJobs]);
+    const edges = itemsOfTurn(snapshotEdges, EDGE_TURNS);
+    const jobs = [...asked.map(firstJob), ...secondJobs, ...edges.map(firstJob)];
+    const results = await doInKernel(jobs);
+    for (const [index, edge] of edges.entries()) {
+      const { answers } = results[2 * asked.length + index]!;
+      expect(answers, edge.name).toEqual(readEdgeAnswers(edge));
+    }
     for (const [index, each] of asked.entries()) {
       const kept = readSnapshotAnswer(each);
       const { answers, images } = results[index]!;
