@@ -2,7 +2,8 @@
  * A device that snapshots were taken of: who they are, and what a write to it has to wait for.
  *
  * Invariants
- * - A write goes on when no snapshot needs a copy of any of its chunks any more; it waits for one copy at a time and is then looked at anew.
+ * - A write goes on when no snapshot needs a copy of any of its chunks any more. One that is long gets them stretch by stretch, each looked at once before and
+ *   once after its copies: what has its copies keeps them as long as the write is under way.
  * - While somebody keeps it quiet, no write is under way and none begins.
  */
 
@@ -15,8 +16,8 @@ import type { Snapshot } from './snapshot.ts';
 
 /** As the kernel's, which has no snapshot to look at: the largest power of two of an `unsigned int`. */
 const UNSPLIT_SECTORS = 2 ** 31;
-/** Copies that one write begins before it waits for the first of them: one that zeroes the whole device needs them all. */
-const COPIES_AHEAD = 256;
+/** As long a stretch gets its copies at once, in the smallest chunks: a write that zeroes the whole device needs them all. */
+const STRETCH_CHUNKS = 256;
 
 export class Origin {
   readonly copier: Copier;
@@ -29,6 +30,8 @@ export class Origin {
   /** Those that are kept, largest chunks first. */
   #snapshots: readonly Snapshot[] = [];
   #splitSectors = UNSPLIT_SECTORS;
+  /** Of writes that are longer than a stretch: up to where they have their copies. */
+  readonly #reached = new Map<Bio, number>();
   #writeCount = 0;
   /** Writes that came while it is kept quiet. */
   #held: Bio[] = [];
@@ -92,28 +95,41 @@ export class Origin {
   };
 
   #admit(bio: Bio): boolean {
-    return !this.#protect(bio.sector, bio.sectorCount, this.#snapshots, bio);
+    const end = bio.sector + bio.sectorCount;
+    const stretch = STRETCH_CHUNKS * this.#splitSectors;
+    let sector = this.#reached.get(bio) ?? bio.sector;
+    for (; sector < end; sector += stretch) {
+      const sectorCount = Math.min(stretch, end - sector);
+      if (!this.#protect(sector, sectorCount, this.#snapshots, bio)) continue;
+      if (bio.sectorCount > stretch) this.#reached.set(bio, sector);
+      return false;
+    }
+    this.#reached.delete(bio);
+    return true;
   }
 
-  /** Begins what copies it can, and has `bio` wait for the first. */
+  /** Begins the copies that are missing, and has `bio` wait for the last of them: those before it are mostly there by then. */
   #protect(
     sector: number,
     sectorCount: number,
     snapshots: readonly Snapshot[],
     bio: Bio | null,
   ): boolean {
-    let waiting = bio;
-    let copyCount = 0;
-    for (const snapshot of snapshots) {
-      const last = snapshot.chunkOf(sector + sectorCount - 1);
-      for (let chunk = snapshot.chunkOf(sector); chunk <= last; chunk += 1) {
-        if (!snapshot.protect(chunk, waiting)) continue;
-        waiting = null;
-        copyCount += 1;
-        if (copyCount === COPIES_AHEAD) return true;
+    for (;;) {
+      let last: Snapshot | null = null;
+      let lastChunk = 0;
+      for (const snapshot of snapshots) {
+        const end = snapshot.chunkOf(sector + sectorCount - 1);
+        for (let chunk = snapshot.chunkOf(sector); chunk <= end; chunk += 1) {
+          if (!snapshot.protect(chunk, null)) continue;
+          last = snapshot;
+          lastChunk = chunk;
+        }
       }
+      if (last === null) return false;
+      // Devices that answer at once have made it meanwhile.
+      if (bio === null || last.protect(lastChunk, bio)) return true;
     }
-    return copyCount > 0;
   }
 
   /** Resolves when all snapshots but `but` have what is in the range: it is about to be overwritten. */
