@@ -92,6 +92,25 @@ describe('a log of ours', () => {
       /^devmapper: Fsck errored out on entry 6: .* ended with status 1/,
     );
     expect(result.stderr).toMatch(/--limit 7 makes it so again/);
+    const failing = 'echo checked; exit 4';
+    const jsonWords = ['--replay', again, '--fsck', failing, '--check', '4', '--json', '-v'];
+    const forPrograms = await run('devmapper', 'replay', log, ...jsonWords);
+    expect(forPrograms.status).toBe(3);
+    expect(JSON.parse(forPrograms.stdout)).toEqual({
+      replayed: again,
+      first: 0,
+      end: 10,
+      isBounded: false,
+      entryCount: 4,
+      writtenBytes: 16_384,
+      discardedBytes: 0,
+      skippedCount: 0,
+      checkCount: 1,
+      failedCheck: { entry: 3, reason: 'ended with status 4' },
+    });
+    expect(forPrograms.stderr).toMatch(
+      /^replaying 0@2: .*\nchecked\ndevmapper: Fsck errored out on entry 3/s,
+    );
     const missing = await run(
       'devmapper',
       'replay',

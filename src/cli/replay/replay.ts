@@ -9,11 +9,12 @@ import { readWriteLog } from '../../formats/write-log/read-write-log.ts';
 import type { WriteLog } from '../../formats/write-log/write-log.ts';
 import { CommandError, FAILURE_STATUS } from '../failure.ts';
 import { Progress } from '../luks/progress.ts';
+import { checkError, type FailedCheck } from './check.ts';
 import { type EntryRange, findRange } from './entry-range.ts';
 import { entryLine, jsonPieces, summaryLine } from './entry-text.ts';
 import { checkOptions, type ReplayOptions } from './options.ts';
 import { ReplayDisk } from './replay-disk.ts';
-import { neededBytes, Replayer } from './replayer.ts';
+import { neededBytes, type ReplayCounts, Replayer } from './replayer.ts';
 
 /** Resolves with the exit status; throws a CommandError for what cannot be done. */
 export async function replay(operand: string | undefined, options: ReplayOptions): Promise<number> {
@@ -138,24 +139,40 @@ async function replayOnto(operand: string, job: ReplayJob): Promise<number> {
     disk,
     operand,
     options,
-    print: (line) => process.stdout.write(`${line}\n`),
+    print: (line) => (options.json ? process.stderr : process.stdout).write(`${line}\n`),
     onProgress: progress.report,
   });
+  let failedCheck: FailedCheck | null;
   try {
-    await replayer.run(range);
+    failedCheck = await replayer.run(range);
   } finally {
     progress.stop();
   }
   await disk.close();
-  const { counts } = replayer;
-  if (options.json) await print(`${JSON.stringify({ replayed: operand, ...range, ...counts })}\n`);
-  else {
+  await printOutcome(operand, job, { counts: replayer.counts, failedCheck });
+  if (failedCheck === null) return 0;
+  const run = { command: options.fsck!, image: operand };
+  throw checkError(run, failedCheck, entryLine(log, failedCheck.entry));
+}
+
+interface Outcome {
+  counts: ReplayCounts;
+  failedCheck: FailedCheck | null;
+}
+
+async function printOutcome(
+  operand: string,
+  { range, options }: ReplayJob,
+  { counts, failedCheck }: Outcome,
+): Promise<void> {
+  if (options.json) {
+    await print(`${JSON.stringify({ replayed: operand, ...range, ...counts, failedCheck })}\n`);
+  } else if (failedCheck === null) {
     const checks = counts.checkCount > 0 ? `, ${counts.checkCount} checks` : '';
     await print(
       `Replayed ${counts.entryCount} entries, ${formatBytes(counts.writtenBytes)}, onto ${operand}${checks}\n`,
     );
   }
-  return 0;
 }
 
 /** A log that is written over while it is read would be gone. */

@@ -1,20 +1,15 @@
 /** Does what the entries of a log say to a disk, and runs a check in between. */
 
-import { spawn } from 'node:child_process';
 import { SECTOR_BYTES, sectorsToBytes } from '../../base/units.ts';
 import type { ByteDisk } from '../../core/byte-disk.ts';
 import { WriteLogFlag } from '../../formats/write-log/layout.ts';
 import type { WriteLog } from '../../formats/write-log/write-log.ts';
-import { CommandError } from '../failure.ts';
+import { type FailedCheck, runCheck } from './check.ts';
 import type { EntryRange } from './entry-range.ts';
 import { entryLine } from './entry-text.ts';
 import type { CheckTime, ReplayOptions } from './options.ts';
 import type { ReplayDisk } from './replay-disk.ts';
 
-/** The check found something wrong, as against: something could not be done. */
-const CHECK_FAILED_STATUS = 3;
-/** Of a shell. */
-const NOT_RUN = /^ended with status 12[67]$/;
 const PIECE_BYTES = 4 * 2 ** 20;
 
 export interface ReplayParts {
@@ -52,8 +47,8 @@ export class Replayer {
     this.#parts = parts;
   }
 
-  /** Throws a CommandError when the check fails. */
-  async run({ first, end }: EntryRange): Promise<void> {
+  /** Up to the end, or to the first check that fails. */
+  async run({ first, end }: EntryRange): Promise<FailedCheck | null> {
     const { log, options, disk, onProgress } = this.#parts;
     for (let entry = first; entry < end; entry += 1) {
       await this.#replay(entry);
@@ -62,10 +57,19 @@ export class Replayer {
       const { check } = options;
       if (check !== undefined && isDue(log, entry, check, this.counts.entryCount)) {
         await disk.close();
-        await this.#check(entry);
+        const failed = await this.#check(entry);
+        if (failed !== null) return failed;
         await disk.open(0);
       }
     }
+    return null;
+  }
+
+  async #check(entry: number): Promise<FailedCheck | null> {
+    const { operand: image, options } = this.#parts;
+    this.counts.checkCount += 1;
+    const output = options.json ? 'stderr' : 'stdout';
+    return await runCheck({ command: options.fsck!, image, entry, output });
   }
 
   async #replay(entry: number): Promise<void> {
@@ -120,29 +124,6 @@ export class Replayer {
     const at = offsetBytes - this.#windowStart;
     return this.#window.subarray(at, at + lengthBytes);
   }
-
-  async #check(entry: number): Promise<void> {
-    const { log, operand, options } = this.#parts;
-    const command = options.fsck!;
-    this.counts.checkCount += 1;
-    const result = await runCheck(command, {
-      DEVMAPPER_REPLAY: operand,
-      DEVMAPPER_ENTRY: String(entry),
-    });
-    if (result === 'ended with status 0') return;
-    if (NOT_RUN.test(result)) {
-      throw new CommandError(`Cannot run the check "${command}": it ${result}`, {
-        details: ['that is what a shell says when there is no such program, or none it may run'],
-      });
-    }
-    throw new CommandError(`Fsck errored out on entry ${entry}: "${command}" ${result}`, {
-      status: CHECK_FAILED_STATUS,
-      details: [
-        `the entry: ${entryLine(log, entry)}`,
-        `"${operand}" is as it was then; onto an image as the logged disk began, --limit ${entry + 1} makes it so again`,
-      ],
-    });
-  }
 }
 
 function isDue(log: WriteLog, entry: number, check: CheckTime, entryCount: number): boolean {
@@ -158,18 +139,6 @@ function skips(log: WriteLog, entry: number, options: ReplayOptions): boolean {
   const { startSector = 0, endSector = Number.POSITIVE_INFINITY } = options;
   const sector = log.sector(entry);
   return sector + sectorCount <= startSector || sector > endSector;
-}
-
-/** Through the shell; how it ended. */
-function runCheck(command: string, environment: Record<string, string>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, ...environment };
-    const child = spawn(command, { shell: true, stdio: ['ignore', 'inherit', 'inherit'], env });
-    child.on('error', reject);
-    child.on('exit', (status, signal) => {
-      resolve(signal === null ? `ended with status ${status}` : `was ended by ${signal}`);
-    });
-  });
 }
 
 /** What a disk must have for the entries to fit. */
