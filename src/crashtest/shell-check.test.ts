@@ -69,6 +69,13 @@ test('a check that is interrupted says nothing, and nothing of it stays', async 
   expect(await check.look(STATE)).toBeNull();
 });
 
+test('nobody waits for a check that is closed', async () => {
+  const check = checkOf('sleep 100', 100_000);
+  const looking = check.look(STATE);
+  check[Symbol.dispose]();
+  expect(await looking).toBeNull();
+});
+
 test('a check that cannot be run says so', async () => {
   using check = checkOf('nonesuch-program');
   await expect(check.look(STATE)).rejects.toThrow(/Cannot run the check.*nonesuch-program/);

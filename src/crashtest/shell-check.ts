@@ -43,6 +43,7 @@ export class ShellCheck implements Disposable {
   readonly #options: ShellCheckOptions;
   #shell: ChildProcess | null = null;
   #answer: (status: number | Error) => void = () => {};
+  #giveUp: (reason: 'late' | null) => void = () => {};
 
   constructor(options: ShellCheckOptions) {
     this.#options = options;
@@ -50,13 +51,13 @@ export class ShellCheck implements Disposable {
 
   /** null: it was interrupted. Throws DmError when the command cannot be run at all. */
   async look({ mark, word }: Pick<OfferedState, 'mark' | 'word'>): Promise<Verdict | null> {
-    const { command, timeoutMs, signal } = this.#options;
+    const { command, timeoutMs } = this.#options;
     // No environment has room for any length, and a shell reads its lines byte by byte.
     const shownWord = word.length <= WORD_LIMIT ? word : '';
     const shownMark = oneLine(mark ?? '').slice(0, WORD_LIMIT);
     const status = await this.#ask(`${mark === null ? 0 : 1}\n${shownMark}\n${shownWord}\n`);
-    if (signal?.aborted) return null;
-    if (status === null) {
+    if (status === null) return null;
+    if (status === 'late') {
       const output = `${this.#output()}\nThe check did not end within ${timeoutMs / 1000} s`;
       return { isGood: false, output: output.trim() };
     }
@@ -69,22 +70,21 @@ export class ShellCheck implements Disposable {
       : { isGood: false, output: `${this.#output()}\n(exit status ${status})`.trim() };
   }
 
-  /** Resolves with the exit status; null: it took too long or was interrupted, and was ended with all that it began. */
-  async #ask(lines: string): Promise<number | null> {
+  /** Resolves with the exit status; `late` or, interrupted, null: it was ended with all that it began. */
+  async #ask(lines: string): Promise<number | 'late' | null> {
     const { timeoutMs, signal, clock = systemClock } = this.#options;
     if (signal?.aborted) return null;
     this.#shell ??= this.#start();
     const input = this.#shell.stdin!;
-    let giveUp = () => {};
-    const timer = clock.after(timeoutMs, () => giveUp());
-    const interrupt = () => giveUp();
+    const timer = clock.after(timeoutMs, () => this.#giveUp('late'));
+    const interrupt = () => this.#giveUp(null);
     signal?.addEventListener('abort', interrupt);
     try {
       return await new Promise((resolve, reject) => {
-        giveUp = () => {
+        this.#giveUp = (reason) => {
           this.#answer = () => {};
           this.#stop();
-          resolve(null);
+          resolve(reason);
         };
         this.#answer = (status) => (status instanceof Error ? reject(status) : resolve(status));
         input.write(lines);
@@ -143,6 +143,8 @@ export class ShellCheck implements Disposable {
   [Symbol.dispose](): void {
     this.#answer = () => {};
     this.#stop();
+    // Who waits for it must not do so until it is late.
+    this.#giveUp(null);
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from '../program.ts';
 import { againCommand, shellWord } from './again.ts';
@@ -70,6 +71,19 @@ describe('the words of crashtest', () => {
       message: expect.stringMatching(message),
     });
   });
+});
+
+test('the workflow for GitHub says what the command understands', async () => {
+  const path = new URL('../../../contrib/crash-testing/github-actions.yml', import.meta.url);
+  const text = readFileSync(path, 'utf8');
+  const [command] = (await createProgram('crashtest')).commands;
+  const known = command!.options.map(({ long }) => long);
+  const runs = text.split('devmapper crashtest').slice(1);
+  expect(runs).toHaveLength(2);
+  for (const run of runs) {
+    const [words = ''] = run.split(/^ +- /m);
+    for (const [option] of words.matchAll(/--[a-z-]+/g)) expect(known).toContain(option);
+  }
 });
 
 test('the command that brings a state back is one for the shell', async () => {
