@@ -18,19 +18,30 @@ export interface ModelRequest extends BioRequest {
   sectorCount: number;
 }
 
+export interface ModelOptions {
+  /** What is on a disk is data, whatever its bytes. */
+  readonly hidesHoles?: boolean;
+  /** No discard gets to a disk. */
+  readonly refusesDiscards?: boolean;
+}
+
 export class Model {
   readonly places: readonly Place[];
   readonly #hidesHoles: boolean;
+  readonly #refusesDiscards: boolean;
 
-  /** `hidesHoles`: what is on a disk is data, whatever its bytes. */
-  constructor(places: readonly Place[], options: { hidesHoles?: boolean } = {}) {
+  constructor(places: readonly Place[], options: ModelOptions = {}) {
     this.places = places;
     this.#hidesHoles = options.hidesHoles ?? false;
+    this.#refusesDiscards = options.refusesDiscards ?? false;
   }
 
-  fails(request: ModelRequest): boolean {
-    if (request.op === Op.flush) return false;
-    return this.#isOutside(request) || this.#range(request).includes('error');
+  errnoOf(request: ModelRequest): number {
+    if (request.op === Op.flush) return 0;
+    const range = this.#range(request);
+    if (this.#isOutside(request) || range.includes('error')) return Errno.EIO;
+    const isDiscard = request.op === Op.discard && this.#refusesDiscards;
+    return isDiscard && range.some((place) => typeof place === 'object') ? Errno.ENOTSUP : 0;
   }
 
   /** Nothing of a request that reaches beyond the device is done. */
@@ -61,7 +72,7 @@ export class Model {
   apply({ op, data, dataOffset = 0, ...range }: ModelRequest): void {
     if (this.#isOutside(range)) return;
     this.#range(range).forEach((place, index) => {
-      if (typeof place !== 'object') return;
+      if (typeof place !== 'object' || (op === Op.discard && this.#refusesDiscards)) return;
       const offset = dataOffset + sectorsToBytes(index);
       if (op === Op.write) bytesOf(place).set(data!.subarray(offset, offset + SECTOR_BYTES));
       else if (op === Op.discard || op === Op.writeZeroes) bytesOf(place).fill(0);
@@ -128,7 +139,7 @@ export async function performChecked(
   const before = request.data?.slice();
   const errno = await submitBio(device, request);
   const model = modelAtEnd();
-  const expected = model.fails(request) ? Errno.EIO : 0;
+  const expected = model.errnoOf(request);
   if (errno !== expected) {
     const names = `expected ${errnoName(expected)}, got ${errnoName(errno)}`;
     throw new Error(`${describeRequest(request)}: ${names}`);

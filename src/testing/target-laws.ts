@@ -19,6 +19,7 @@ import { Mapper } from '../core/mapper.ts';
 import { type Row, type RowSpec, Table } from '../core/table.ts';
 import { parseTable } from '../core/table-text.ts';
 import { createTargetRegistry, type TargetFeature, type TargetType } from '../core/target.ts';
+import { createEnvironment } from '../core/target-environment.ts';
 import { zero } from '../targets/zero.ts';
 import { checkBytes, Model, type Place, performChecked, randomRequest } from './model.ts';
 import { withSeed } from './seed.ts';
@@ -58,8 +59,10 @@ export interface TargetCases {
   disks?: Readonly<Record<string, TestDiskOptions>>;
   /** Holes below say nothing of the device: all of it is data. */
   hidesHoles?: boolean;
+  /** Whatever the disks can do. */
+  refusesDiscards?: boolean;
   /** Rules of the kernel's that a target breaks, so that a law does not hold for it. */
-  exempt?: readonly ('extra argument' | 'whole ranges')[];
+  exempt?: readonly ('extra argument' | 'whole ranges' | 'byte arrays')[];
 }
 
 /** Rows up to this length are looked at sector by sector and driven with random requests. */
@@ -116,7 +119,7 @@ class TargetLaws {
       const line = `${mapCase.line} extra`;
       test('refuses an extra argument', () => this.checkRejected({ line, error: /./ }));
     }
-    if (row.length > SMALL_SECTORS) return;
+    if (row.length > SMALL_SECTORS || this.#cases.exempt?.includes('byte arrays')) return;
     test('does what byte arrays do', () => withSeed((prng) => this.#checkModel(row, prng)));
   }
 
@@ -243,7 +246,8 @@ class TargetLaws {
       const [disk, diskSector] = landing(row, sector)!;
       return { bytes: bytesByDisk.get(disk)!, sector: diskSector };
     });
-    return new Model(places, { hidesHoles: this.#cases.hidesHoles ?? false });
+    const { hidesHoles = false, refusesDiscards = false } = this.#cases;
+    return new Model(places, { hidesHoles, refusesDiscards });
   }
 
   /** The line's disks, just large enough, full of random bytes. */
@@ -275,8 +279,14 @@ class TargetLaws {
   }
 
   #load(row: RowSpec, opener: TestDisks): Promise<Table> {
-    const options = { registry: this.#registry, opener, readOnly: false, onEvent: () => undefined };
-    return Table.load(paddedRows(row), options);
+    return Table.load(paddedRows(row), {
+      registry: this.#registry,
+      opener,
+      readOnly: false,
+      onEvent: () => undefined,
+      // Each table for itself: some know of each other.
+      environment: createEnvironment(),
+    });
   }
 
   #ownRow(table: Table): Row {
