@@ -8,7 +8,7 @@ const CHECK_FAILED_STATUS = 3;
 /** Of a shell that found no such program, or none that it may run. */
 const NOT_RUN_STATUSES: readonly (number | null)[] = [126, 127];
 
-export interface CheckRun {
+interface CheckRun {
   command: string;
   /** What it looks at. */
   image: string;
