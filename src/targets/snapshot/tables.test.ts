@@ -188,3 +188,29 @@ test('a COW device that cannot be told that it is invalid is reported', async ()
   expect([rig.status('before'), rig.reports.length]).toEqual(['Invalid', 2]);
   expect(rig.reports[1]).toBe('before: snapshot: write header failed: 252:2 says it is valid');
 });
+
+test('a snapshot that waits for a write to the origin keeps a merge from going on', async () => {
+  const volumes = await new Volumes().create();
+  const { rig } = volumes;
+  for (let chunk = 0; chunk < 60; chunk += 2) {
+    await rig.run(volumes.write('before', chunk * 8, chunk * 8, 8));
+  }
+  await rig.load('late', `0 ${VOLUME_SECTORS} snapshot mapper/real D P 8`);
+  await volumes.merge();
+  const slow = { startSectors: 496, lengthSectors: 8 };
+  rig.disk('O').addFault({ effect: { kind: 'stall' }, op: Op.write, ...slow });
+  const written = volumes.write('disk', 496, 1, 8);
+  await rig.clock.advance(2);
+  const late = volumes.device('late');
+  const resumed = late.resume();
+  await rig.clock.advance(1000);
+  const status = rig.status('disk');
+  await rig.clock.advance(1000);
+  expect([late.suspended, rig.status('disk')]).toEqual([true, status]);
+  expect(status).not.toBe('16/1024 16');
+  rig.disk('O').unstall();
+  await rig.run(Promise.all([written, resumed]));
+  const shown = await volumes.numbers('late');
+  await volumes.merged();
+  expect(await volumes.numbers('late')).toEqual(shown);
+});
