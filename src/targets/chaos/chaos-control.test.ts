@@ -181,6 +181,24 @@ describe('pass-through', () => {
     expect(seen).toEqual(['reads', 'all', null, 'all', null, 'all']);
   });
 
+  test('comes back with the power, without anybody asking', async () => {
+    const rig = await ChaosRig.start();
+    await rig.message('power off 20ms');
+    const seen: unknown[] = [];
+    rig.device.attachBypass({
+      quiesce: async () => void seen.push(allowed(rig)),
+      release: () => undefined,
+      statistics: () => undefined,
+    });
+    await rig.clock.advance(19);
+    expect(seen).toEqual([]);
+    await rig.clock.advance(2);
+    expect(seen).toEqual(['all']);
+    await rig.message('power off 20ms');
+    await rig.world.mapper.remove(rig.device);
+    expect(rig.clock.pendingCount).toBe(0);
+  });
+
   test('is asked for anew before a message is answered', async () => {
     const rig = await ChaosRig.start();
     let rest: () => void = () => undefined;

@@ -8,6 +8,7 @@
  * - What was acknowledged has landed when the device is suspended; only a power cut loses it.
  */
 
+import type { Timer } from '../../base/clock.ts';
 import { Errno } from '../../base/errors.ts';
 import { createPrng, type Prng } from '../../base/prng.ts';
 import { SECTOR_BYTES } from '../../base/units.ts';
@@ -20,6 +21,7 @@ import { answerMessage, type ChaosControl } from './messages.ts';
 import { Performer } from './performer.ts';
 import { type ChaosFacts, statusText } from './report.ts';
 import { RuleList } from './rule-list.ts';
+import { MAX_MS } from './rule-words.ts';
 import { type PendingRequest, WaitingRoom } from './waiting-room.ts';
 import { WriteStore } from './write-store.ts';
 
@@ -47,6 +49,8 @@ export class ChaosTarget implements Target, ChaosControl {
   #cutCount = 0;
   /** null: the power is on. */
   #offUntilMs: number | null = null;
+  /** For the end of a time without power: other threads may pass again. */
+  #returnTimer: Timer | null = null;
   /** Requests that began under another generation than they end were under way when the power went. */
   #generation = 0;
   #isIdle = false;
@@ -129,11 +133,22 @@ export class ChaosTarget implements Target, ChaosControl {
     this.#cutCount += 1;
     this.#offUntilMs = this.#nowMs() + offMs;
     this.#isIdle = false;
+    this.#awaitReturn(offMs);
     this.#waiting.isStalled = false;
     const failed = this.#waiting.clear();
     this.#store.drop(keepProbability, this.#prng);
     for (const bio of failed) bio.end(Errno.EIO);
     this.#context.event();
+  }
+
+  #awaitReturn(offMs: number): void {
+    this.#returnTimer?.cancel();
+    this.#returnTimer = null;
+    if (offMs > MAX_MS) return;
+    const { clock } = this.#context.environment;
+    // Timers may fire a little early.
+    const waitMs = Math.min(MAX_MS, offMs + 1);
+    this.#returnTimer = clock.after(waitMs, () => void this.#changed(), { background: true });
   }
 
   #updateIdle(): void {
@@ -249,5 +264,9 @@ export class ChaosTarget implements Target, ChaosControl {
   async postsuspend(): Promise<void> {
     await this.#store.landAll();
     this.#updateIdle();
+  }
+
+  close(): void {
+    this.#returnTimer?.cancel();
   }
 }
