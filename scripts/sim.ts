@@ -1,6 +1,7 @@
 /**
- * `npm run sim -- [--seed N] [--minutes 1] [--runs R] [--steps 3,7,9]`: random stacks, requests, faults and crashes against a model,
- * until one fails or time is over. `--steps`: of the history of the seed, these steps only, as a report names them.
+ * `npm run sim -- [--seed N] [--minutes 1] [--runs R] [--steps 3,7,9] [--statistics]`: random stacks, requests, faults and crashes against a
+ * model, until one fails or time is over. `--steps`: of the history of the seed, these steps only, as a report names them. `--statistics`: how often
+ * what happened, to see what is rare.
  */
 
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     runs: { type: 'string' },
     steps: { type: 'string' },
+    statistics: { type: 'boolean' },
   },
 });
 const seed = values.seed === undefined ? randomSeed() : Number(values.seed);
@@ -51,7 +53,13 @@ async function many(): Promise<string | null> {
   console.log(
     `${historyCount} histories from seed ${seed}: ${requestCount} requests, ${crashCount} crashes, ${perSecond} histories a second`,
   );
+  if (values.statistics) printCounts(result.counts);
   return failure;
+}
+
+function printCounts(counts: ReadonlyMap<string, number>): void {
+  const sorted = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [what, times] of sorted) console.log(`${String(times).padStart(8)} ${what}`);
 }
 
 console.log(`--seed ${seed}`);

@@ -41,13 +41,17 @@ const TIDY_COUNT = 6;
 export class Cell {
   /** What a discard leaves: a stamp, or `ANYTHING`. */
   readonly discarded: number;
+  /** As which that is encoded. */
+  readonly discardedLens: string;
   #versions: Version[];
   /** The version that a read found while no change was under way. */
   #seen: { version: Version; tick: number } | null = null;
 
   constructor(stamp: number, options: { lens?: string; discarded?: number } = {}) {
-    this.discarded = options.discarded ?? 0;
-    this.#versions = [this.#version(PAST, stamp, options.lens ?? '', { isDurable: true })];
+    const { lens = '', discarded = 0 } = options;
+    this.discarded = discarded;
+    this.discardedLens = lens;
+    this.#versions = [this.#version(PAST, stamp, lens, { isDurable: true })];
   }
 
   #version(
@@ -110,12 +114,26 @@ export class Cell {
     }
   }
 
-  /** The power failed: whatever may still be there, is there or not, and stays. */
-  crash(): void {
+  /** From now on it has what it had, or what `other` has; nothing is under way in either. */
+  blend(other: Cell): void {
+    const all = [...this.#left(), ...other.#left()];
+    this.#seen = null;
+    this.#versions = all.map(({ stamp, lens }) => {
+      return this.#version(PAST, stamp, lens, { isDurable: true, isAlternative: true });
+    });
+  }
+
+  /** What no durable change undid. */
+  #left(): Version[] {
     const durable = this.#versions.filter(isDurable);
-    const left = this.#versions.filter(
+    return this.#versions.filter(
       ({ change }) => !durable.some((other) => change.end < other.change.start),
     );
+  }
+
+  /** The power failed: whatever may still be there, is there or not, and stays. */
+  crash(): void {
+    const left = this.#left();
     this.#seen = null;
     this.#versions = left.map(({ stamp, lens }) =>
       this.#version(PAST, stamp, lens, { isDurable: true, isAlternative: left.length > 1 }),

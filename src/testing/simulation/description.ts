@@ -55,6 +55,8 @@ export interface RowDraft {
   readonly isPassing?: boolean;
   /** What a reload, which forgets messages, makes of it; default: the same. */
   readonly fresh?: RowDraft;
+  /** With what words it is opened when the machine starts again; default: `fresh`. */
+  readonly reopened?: RowDraft;
 }
 
 export interface Drawing {
@@ -65,7 +67,7 @@ export interface Drawing {
   take(lengthSectors: number, options?: { onDisk: boolean }): Part | null;
   /** The same, from the very start of a ground. */
   takeStart(lengthSectors: number): Part | null;
-  /** A disk of zeroes that nothing uses, all of it. */
+  /** A disk for what targets keep apart, all of it. */
   takeScratch(): Part | null;
 }
 

@@ -12,11 +12,10 @@ import { ANYTHING, Cell } from './cell.ts';
 import type { CellSlot } from './description.ts';
 import type { Ledger } from './ledger.ts';
 import { writeStamp } from './stamps.ts';
+import type { Theme } from './theme.ts';
 import { Trouble } from './trouble.ts';
 
 const DISK_MAJOR = 251;
-/** Some have room for anything, some are soon full. */
-const SCRATCH_SECTORS = [40, 200, 200];
 /** What a slow disk takes longer, at most. */
 const SLOWNESS = 50;
 
@@ -31,6 +30,8 @@ export class Disk {
   readonly trouble = new Trouble();
   readonly slots: readonly CellSlot[];
   readonly medium: SimulatedDisk;
+  /** What it shows where it was discarded. */
+  readonly discardedStamp: number;
   readonly #ledger: Ledger;
   readonly #clock: Clock;
   readonly #conditions = new Set<Condition>();
@@ -41,17 +42,20 @@ export class Disk {
     seed: number;
     clock: Clock;
     ledger: Ledger;
-    /** It begins with zeroes. */
+    theme: Theme;
+    /** For what targets keep apart: nobody says what it shows. */
     isScratch?: boolean;
   }) {
-    const { index, seed, clock, ledger, isScratch = false } = options;
+    const { index, seed, clock, ledger, theme, isScratch = false } = options;
     const prng = createPrng((seed ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0);
     this.name = `disk${index}`;
     this.#ledger = ledger;
     this.#clock = clock;
     const latency = drawLatency(prng);
     const discarded = prng.pick(['zeroes', 'zeroes', 'garbage'] as const);
-    const sizeSectors = isScratch ? prng.pick(SCRATCH_SECTORS) : prng.integer(24, 160);
+    const sizeSectors = isScratch
+      ? prng.pick(theme.scratchSectors)
+      : prng.integer(...theme.diskSectors);
     this.medium = new SimulatedDisk({
       sizeSectors,
       clock,
@@ -69,8 +73,13 @@ export class Disk {
     });
     const stamps = !isScratch && prng.chance(0.8) ? ledger.takeStamps(sizeSectors, this.name) : 0;
     if (stamps !== 0) this.#fill(stamps);
+    // What somebody had there before.
+    if (isScratch && prng.chance(0.7)) {
+      this.medium.poke(0, prng.fill(new Uint8Array(sectorsToBytes(sizeSectors))));
+    }
     const troubles = [this.trouble];
     const discardedStamp = discarded === 'zeroes' ? 0 : ANYTHING;
+    this.discardedStamp = discardedStamp;
     this.slots = Array.from({ length: sizeSectors }, (_, sector) => {
       const stamp = stamps === 0 ? 0 : stamps + sector;
       return { cell: new Cell(stamp, { discarded: discardedStamp }), lens: '', troubles };
@@ -99,6 +108,7 @@ export class Disk {
   addFault(fault: Fault, durationMs: number): void {
     const remove = this.medium.addFault(fault);
     this.trouble.begin();
+    this.#ledger.count('disk: fault');
     this.#forAWhile(durationMs, () => {
       remove();
       this.trouble.end(this.#ledger.step());
@@ -107,6 +117,7 @@ export class Disk {
 
   stall(durationMs: number): void {
     this.medium.stall();
+    this.#ledger.count('disk: stall');
     this.#forAWhile(durationMs, () => this.medium.unstall());
   }
 

@@ -4,23 +4,35 @@ import { Errno } from '../../base/errors.ts';
 import type { Prng } from '../../base/prng.ts';
 import { BioFlag, Op } from '../../core/bio.ts';
 import type { Fault } from '../../devices/simulated-faults.ts';
-import type { Drawing, Part, RowDraft, TargetDescription } from './description.ts';
+import { ALWAYS, type RowDraft, type Slot, type TargetDescription } from './description.ts';
+import { FreeParts, type Source } from './free-parts.ts';
 import type { RequestSpec } from './request.ts';
 import * as snapshotSteps from './snapshot-steps.ts';
-import { drawLine } from './snapshots.ts';
+import { drawLine, hasExceptions } from './snapshots.ts';
 import type { Action } from './steps.ts';
 import * as steps from './steps.ts';
 import { TableDraft } from './table-draft.ts';
+import type { Theme } from './theme.ts';
 import type { Volume } from './volume.ts';
 import type { World } from './world.ts';
 
+/** Of those that requests go to. */
 const VOLUME_LIMIT = 6;
 const ROW_LIMIT = 5;
+/** Of a COW device: a header, and an area of exceptions. */
+const MIN_CHUNKS = 2;
+/** So that most requests meet others. */
+const HOT_SECTORS = 10;
 
 /** How much of each kind a history has. */
 interface Weighted<T> {
   readonly weight: number;
   readonly item: T;
+}
+
+export interface DrawingOptions {
+  readonly descriptions: readonly TargetDescription[];
+  readonly theme: Theme;
 }
 
 export class StepDrawing {
@@ -29,41 +41,73 @@ export class StepDrawing {
   readonly #descriptions: readonly Weighted<TargetDescription>[];
   readonly #kinds: readonly Weighted<() => Action | null>[];
   readonly #isFaultless: boolean;
+  /** Where nothing is lost and nothing fails by itself. */
+  readonly #faithful: readonly Weighted<TargetDescription>[];
+  readonly #hasCrashes: boolean;
+  readonly #isAboutSnapshots: boolean;
+  readonly #hotShare: number;
+  readonly #hotSector: number;
   #volumeCount = 0;
 
-  constructor(world: World, prng: Prng, descriptions: readonly TargetDescription[]) {
+  constructor(world: World, prng: Prng, options: DrawingOptions) {
+    const { descriptions, theme } = options;
     this.#world = world;
     this.#prng = prng;
     this.#descriptions = descriptions.map((item) => ({ weight: item.weight, item }));
+    this.#faithful = this.#descriptions.filter(({ item }) => FAITHFUL_TYPES.includes(item.name));
+    this.#isAboutSnapshots = theme.name === 'snapshots';
     // Some histories have no faults, others no crashes: what is rare beside them is found too.
-    const faults = prng.pick([0, 0, 1, 3]);
+    const faults = this.#isAboutSnapshots ? prng.pick([0, 0, 0, 1, 2]) : prng.pick([0, 0, 1, 3]);
     this.#isFaultless = faults === 0;
     const crashes = prng.pick([0, 0, 1, 2]);
-    const hasSnapshots = descriptions.some(({ name }) => name === 'snapshot');
-    const snapshots = hasSnapshots ? prng.pick([0, 1, 3]) : 0;
+    this.#hasCrashes = crashes > 0;
     const admin = prng.pick([0.3, 1, 1, 3]);
+    const hasSnapshots = descriptions.some(({ name }) => name === 'snapshot');
+    this.#hotShare = this.#isAboutSnapshots ? 0.7 : prng.pick([0, 0.5]);
+    this.#hotSector = prng.integer(0, 60);
     this.#kinds = [
       { weight: 70, item: () => this.#request() },
-      { weight: 4 * admin, item: () => this.#create() },
       { weight: 5 * admin, item: () => this.#suspend() },
       { weight: 6 * admin, item: () => this.#resume() },
       { weight: 4 * admin, item: () => this.#loadEqual() },
       { weight: 0.5 * admin, item: () => this.#clear() },
-      { weight: 4 * admin, item: () => this.#change() },
-      { weight: 3 * admin, item: () => this.#message() },
-      { weight: 1 * admin, item: () => this.#remove() },
-      ...(snapshots > 0
-        ? [
-            { weight: 2 * snapshots, item: () => this.#createOrigin() },
-            { weight: 4 * snapshots, item: () => this.#snapshot() },
-            { weight: 2 * snapshots, item: () => this.#merge() },
-            { weight: 2 * snapshots, item: () => this.#endMerge() },
-          ]
-        : []),
+      { weight: 0.5 * admin, item: () => steps.restart },
+      ...(this.#isAboutSnapshots ? [] : this.#generalKinds(admin)),
+      ...(hasSnapshots ? this.#snapshotKinds() : []),
       { weight: 3 * faults, item: () => this.#fault() },
       { weight: 2 * faults, item: () => this.#stall() },
       { weight: 1.5 * crashes, item: () => steps.crash },
       { weight: 0.7, item: () => steps.verify },
+    ];
+  }
+
+  #generalKinds(admin: number): Weighted<() => Action | null>[] {
+    return [
+      { weight: 4 * admin, item: () => this.#create() },
+      { weight: 4 * admin, item: () => this.#change() },
+      { weight: 3 * admin, item: () => this.#message() },
+      { weight: 1 * admin, item: () => this.#remove() },
+    ];
+  }
+
+  #snapshotKinds(): Weighted<() => Action | null>[] {
+    if (!this.#isAboutSnapshots) {
+      const share = this.#prng.pick([0, 1]);
+      return [
+        { weight: 2 * share, item: () => this.#createOrigin() },
+        { weight: 3 * share, item: () => this.#snapshot() },
+        { weight: 1 * share, item: () => this.#merge() },
+        { weight: 1 * share, item: () => this.#endMerge() },
+      ];
+    }
+    return [
+      { weight: 1, item: () => this.#create() },
+      { weight: 1, item: () => this.#createOrigin() },
+      { weight: 8, item: () => this.#snapshot() },
+      { weight: 3, item: () => this.#merge() },
+      { weight: 4, item: () => this.#endMerge() },
+      { weight: 60, item: () => this.#disturbMerge() },
+      { weight: 2, item: () => this.#remove() },
     ];
   }
 
@@ -73,7 +117,10 @@ export class StepDrawing {
   }
 
   #action(): Action {
-    if (this.#volumes().length === 0) return this.#create() ?? steps.verify;
+    if (this.#volumes().length === 0) {
+      const first = this.#isAboutSnapshots ? this.#createOrigin() : this.#create();
+      return first ?? steps.verify;
+    }
     for (let attempt = 0; attempt < 10; attempt += 1) {
       const action = pickWeighted(this.#kinds, this.#prng)();
       if (action) return action;
@@ -103,13 +150,16 @@ export class StepDrawing {
     const size = volume.slots.length;
     const sectorCount = prng.integer(1, prng.chance(0.8) ? Math.min(size, 8) : size);
     const beyond = prng.chance(0.02) ? prng.integer(1, 8) : 0;
-    const sector = prng.integer(0, size - sectorCount) + beyond;
+    const isHot = prng.chance(this.#hotShare);
+    const low = isHot ? Math.min(this.#hotSector, size - sectorCount) : 0;
+    const high = Math.min(size - sectorCount, isHot ? low + HOT_SECTORS : size);
+    const sector = prng.integer(low, high) + beyond;
     const dataOffset = prng.pick([0, 0, 1, 512, 777]);
     return { op, flags, sector, sectorCount, dataOffset };
   }
 
   #create(): Action | null {
-    if (this.#volumes().length >= VOLUME_LIMIT) return null;
+    if (this.#isFull) return null;
     const draft = this.#table();
     if (draft === null) return null;
     this.#volumeCount += 1;
@@ -161,23 +211,39 @@ export class StepDrawing {
     return steps.message(volume.name, index, argv, { before: row, after });
   }
 
+  get #isFull(): boolean {
+    return this.#volumes().filter(({ isPrivate }) => !isPrivate).length >= VOLUME_LIMIT;
+  }
+
   #createOrigin(): Action | null {
-    if (this.#volumes().length >= VOLUME_LIMIT) return null;
+    if (this.#isFull) return null;
     // Nobody else may write below an origin.
-    const draft = this.#table({ onDisk: true });
-    if (draft === null || draft.rows.some(({ type }) => !REAL_TYPES.includes(type))) return null;
+    const draft = this.#faithfulTable('disks');
+    if (draft === null) return null;
     this.#volumeCount += 1;
     return snapshotSteps.createOrigin(`v${this.#volumeCount}`, draft);
   }
 
   #snapshot(): Action | null {
+    const prng = this.#prng;
     const origin = this.#pick((each) => each.isSettled && hasRow(each, 'snapshot-origin'));
-    const drawing = new FreeParts(this.#world, this.#prng, { isFaultless: true });
-    const cow = origin && drawing.takeScratch();
-    if (!cow) return null;
+    const cow = origin && (prng.chance(0.6) ? this.#scratch() : this.#faithfulTable('scratch'));
+    const line = drawLine(prng);
+    if (!cow || this.#sizeOf(cow) < MIN_CHUNKS * line.chunkSectors) return null;
     this.#volumeCount += 1;
-    const line = drawLine(this.#prng);
-    return snapshotSteps.snapshot(origin.name, `s${this.#volumeCount}`, cow.ground, line);
+    const own = `s${this.#volumeCount}`;
+    const suspend = prng.pick(['flush', 'flush', 'no flush', 'none'] as const);
+    const plan = { own, cow, line, suspend };
+    return snapshotSteps.snapshot(origin.name, plan);
+  }
+
+  #sizeOf(cow: string | TableDraft): number {
+    return typeof cow === 'string' ? this.#world.slotsOf(cow).length : cow.sizeSectors;
+  }
+
+  #scratch(): string | null {
+    const drawing = new FreeParts(this.#world, this.#prng, { isFaultless: true });
+    return drawing.takeScratch()?.ground ?? null;
   }
 
   #merge(): Action | null {
@@ -190,8 +256,28 @@ export class StepDrawing {
     return merging && snapshotSteps.endMerge(merging.name);
   }
 
+  /** While one is under way, which is not long. */
+  #disturbMerge(): Action | null {
+    const prng = this.#prng;
+    const isUnderWay = ({ type, record }: RowDraft) =>
+      type === 'snapshot-merge' && hasExceptions(this.#world.statusOf(record!));
+    const isMerging = ({ live }: Volume) => live?.rows.some(isUnderWay) === true;
+    const origin = this.#pick(isMerging);
+    if (origin === null) return null;
+    const kind = prng.pick(['crash', 'fault', 'stall', 'request', 'request', 'suspend', 'restart']);
+    if (kind === 'crash' && this.#hasCrashes) return steps.crash;
+    if (kind === 'fault' && !this.#isFaultless) return this.#fault();
+    if (kind === 'suspend') return steps.suspend(origin.name, prng.chance(0.5));
+    if (kind === 'restart') return steps.restart;
+    return kind === 'stall' ? this.#stall() : steps.request(origin.name, this.#spec(origin));
+  }
+
   #remove(): Action | null {
-    const volume = this.#pick((each) => this.#world.usersOf(each).length === 0);
+    const isUnused = (each: Volume) => this.#world.usersOf(each).length === 0;
+    // What was below one that is gone makes room first.
+    const volume =
+      this.#pick((each) => each.isPrivate && each.next === null && isUnused(each)) ??
+      this.#pick((each) => isUnused(each) && (!this.#hasSnapshot(each) || this.#prng.chance(0.1)));
     return volume && steps.remove(volume.name);
   }
 
@@ -218,14 +304,37 @@ export class StepDrawing {
     return step(name, prng.pick([1, 10, 50, 200]));
   }
 
-  /** `replaced`: what its tables use is free too. `onDisk`: not on other volumes. */
-  #table(options: { replaced?: Volume; onDisk?: boolean } = {}): TableDraft | null {
-    const prng = this.#prng;
+  #hasSnapshot({ operand }: Volume): boolean {
+    return this.#world.volumes.some(
+      ({ live }) => live?.rows[0]?.record?.real === `${operand}-real`,
+    );
+  }
+
+  /** `replaced`: what its tables use is free too. */
+  #table(options: { replaced?: Volume } = {}): TableDraft | null {
     const isFaultless = this.#isFaultless;
-    const drawing = new FreeParts(this.#world, prng, { isFaultless, ...options });
+    const drawing = new FreeParts(this.#world, this.#prng, { isFaultless, ...options });
+    return this.#rows(drawing, this.#descriptions, ROW_LIMIT);
+  }
+
+  /** One that keeps what it is told to. */
+  #faithfulTable(from: Source): TableDraft | null {
+    const isFaultless = this.#isFaultless;
+    const drawing = new FreeParts(this.#world, this.#prng, { isFaultless, from });
+    const draft = this.#rows(drawing, this.#faithful, 2 * ROW_LIMIT);
+    if (draft === null || draft.parts.length === 0) return null;
+    return this.#world.show(draft).slots.every(isFaithful) ? draft : null;
+  }
+
+  #rows(
+    drawing: FreeParts,
+    descriptions: readonly Weighted<TargetDescription>[],
+    limit: number,
+  ): TableDraft | null {
+    const prng = this.#prng;
     const rows: RowDraft[] = [];
-    for (let count = prng.integer(1, ROW_LIMIT); count > 0; count -= 1) {
-      const description = pickWeighted(this.#descriptions, prng);
+    for (let count = prng.integer(1, limit); count > 0; count -= 1) {
+      const description = pickWeighted(descriptions, prng);
       if (description.isAlone && rows.length > 0) continue;
       const row = description.draw(drawing);
       if (row) rows.push(row);
@@ -235,8 +344,14 @@ export class StepDrawing {
   }
 }
 
-/** What an origin is made of here: nothing that reads as it likes. */
-const REAL_TYPES = ['linear', 'striped', 'unstriped', 'delay'];
+/** Some of what they make is not. */
+const FAITHFUL_TYPES = [
+  ...['linear', 'striped', 'unstriped', 'delay', 'crypt', 'dust', 'switch', 'chaos', 'log-writes'],
+];
+
+function isFaithful(slot: Slot): boolean {
+  return typeof slot !== 'string' && slot.isDoubtful !== true && !slot.troubles.includes(ALWAYS);
+}
 
 function hasRow({ live }: Volume, type: string): boolean {
   return live!.rows[0]!.type === type;
@@ -269,113 +384,4 @@ function pickWeighted<T>(items: readonly Weighted<T>[], prng: Prng): T {
     if (left < 0) return item;
   }
   return items.at(-1)!.item;
-}
-
-interface Ground {
-  readonly operand: string;
-  /** 1 for each sector that something uses. */
-  readonly used: Uint8Array;
-}
-
-/** Disks and volumes with what nobody uses of them. */
-class FreeParts implements Drawing {
-  readonly prng: Prng;
-  readonly isFaultless: boolean;
-  readonly #onDisk: boolean;
-  readonly #grounds: Ground[] = [];
-  readonly #scratch: Ground[] = [];
-
-  constructor(
-    world: World,
-    prng: Prng,
-    options: { isFaultless: boolean; replaced?: Volume; onDisk?: boolean },
-  ) {
-    const { isFaultless, replaced, onDisk = false } = options;
-    this.prng = prng;
-    this.#onDisk = onDisk;
-    this.isFaultless = isFaultless;
-    for (const { name, slots } of world.disks) this.#add(name, slots.length);
-    for (const { name, slots } of world.scratchDisks)
-      this.#addTo(this.#scratch, name, slots.length);
-    for (const volume of world.volumes) {
-      if (
-        volume === replaced ||
-        volume.isPrivate ||
-        !volume.isSettled ||
-        standsOn(world, volume, replaced)
-      )
-        continue;
-      this.#add(volume.operand, volume.slots.length);
-    }
-    for (const volume of world.volumes) {
-      if (volume === replaced) continue;
-      for (const { parts } of volume.drafts) for (const part of parts) this.#use(part);
-    }
-  }
-
-  #add(operand: string, sizeSectors: number): void {
-    this.#addTo(this.#grounds, operand, sizeSectors);
-  }
-
-  #addTo(list: Ground[], operand: string, sizeSectors: number): void {
-    list.push({ operand, used: new Uint8Array(sizeSectors) });
-  }
-
-  #use({ ground, startSectors, lengthSectors }: Part): void {
-    const all = [...this.#grounds, ...this.#scratch];
-    const found = all.find(({ operand }) => operand === ground);
-    found?.used.fill(1, startSectors, startSectors + lengthSectors);
-  }
-
-  take(lengthSectors: number, { onDisk } = { onDisk: false }): Part | null {
-    const { prng } = this;
-    const places = this.#grounds.flatMap(({ operand, used }) => {
-      if ((onDisk || this.#onDisk) && operand.startsWith('mapper/')) return [];
-      const start = freeRun(used, lengthSectors, prng.integer(0, 3));
-      return start === null ? [] : [{ operand, start }];
-    });
-    if (places.length === 0 || lengthSectors === 0) return null;
-    // The last made is the highest: stacks grow.
-    const { operand, start } = prng.chance(0.4) ? places.at(-1)! : prng.pick(places);
-    const part = { ground: operand, startSectors: start, lengthSectors };
-    this.#use(part);
-    return part;
-  }
-
-  takeStart(lengthSectors: number): Part | null {
-    const isFree = ({ used }: Ground) =>
-      used.length >= lengthSectors && !used.subarray(0, lengthSectors).includes(1);
-    const found = this.#grounds.filter(isFree);
-    if (found.length === 0) return null;
-    const { operand } = this.prng.pick(found);
-    const part = { ground: operand, startSectors: 0, lengthSectors };
-    this.#use(part);
-    return part;
-  }
-
-  takeScratch(): Part | null {
-    const found = this.#scratch.find(({ used }) => !used.includes(1));
-    if (!found) return null;
-    const part = { ground: found.operand, startSectors: 0, lengthSectors: found.used.length };
-    this.#use(part);
-    return part;
-  }
-}
-
-/** The first free run so long, `gap` sectors into it where that leaves enough. */
-function freeRun(used: Uint8Array, lengthSectors: number, gap: number): number | null {
-  let free = 0;
-  for (let sector = 0; sector < used.length; sector += 1) {
-    free = used[sector] === 0 ? free + 1 : 0;
-    const isEnd = sector + 1 === used.length || used[sector + 1] !== 0;
-    if (free >= lengthSectors && (isEnd || free === lengthSectors + gap))
-      return sector + 1 - lengthSectors;
-  }
-  return null;
-}
-
-function standsOn(world: World, volume: Volume, base: Volume | undefined): boolean {
-  if (base === undefined) return false;
-  const users = world.usersOf(base);
-  return users.includes(volume) || users.some((user) => standsOn(world, volume, user));
 }

@@ -7,6 +7,7 @@ import { descriptions } from './descriptions/index.ts';
 import { StepDrawing } from './draw.ts';
 import type { Failure } from './ledger.ts';
 import type { Step } from './steps.ts';
+import { drawTheme } from './theme.ts';
 import { prngFor, World } from './world.ts';
 
 export interface HistoryOptions {
@@ -22,11 +23,14 @@ export interface HistoryResult {
   readonly failure: Failure | null;
   readonly requestCount: number;
   readonly crashCount: number;
+  /** How often what happened. */
+  readonly counts: ReadonlyMap<string, number>;
   /** Equal for two histories in which the same happened. */
   readonly traceHash: number;
 }
 
 const DRAW = 1;
+const THEME = 2;
 
 /** Draws steps and takes them one by one. */
 export async function runSeed(seed: number, options: HistoryOptions = {}): Promise<HistoryResult> {
@@ -34,8 +38,9 @@ export async function runSeed(seed: number, options: HistoryOptions = {}): Promi
   const world = await createWorld(seed, options);
   const { types = targets } = options;
   const known = descriptions.filter(({ name }) => types.some((type) => type.name === name));
-  const drawing = new StepDrawing(world, prng, known);
-  const stepCount = prng.pick([10, 20, 40, 80]);
+  const { theme } = world;
+  const drawing = new StepDrawing(world, prng, { descriptions: known, theme });
+  const stepCount = prng.pick(theme.stepCounts);
   const steps: Step[] = [];
   return await finish(world, seed, steps, async () => {
     while (steps.length < stepCount && !world.ledger.failure) {
@@ -65,7 +70,9 @@ async function createWorld(seed: number, options: HistoryOptions): Promise<World
   const { types = targets, wrapDisk } = options;
   // Loading code takes real time, which a history must not notice.
   for (const { prepare } of types) if (prepare) await prepare();
-  return new World({ seed, types, ...(wrapDisk && { wrapDisk }) });
+  const hasSnapshots = types.some(({ name }) => name === 'snapshot');
+  const theme = drawTheme(prngFor(seed, THEME), { hasSnapshots });
+  return new World({ seed, theme, types, ...(wrapDisk && { wrapDisk }) });
 }
 
 async function take(world: World, step: Step): Promise<void> {
@@ -87,7 +94,7 @@ async function finish(
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     ledger.report('exception', text);
   }
-  const { failure, traceHash } = ledger;
+  const { failure, traceHash, counts } = ledger;
   const { requestCount, crashCount } = world;
-  return { seed, steps, failure, requestCount, crashCount, traceHash };
+  return { seed, steps, failure, requestCount, crashCount, counts, traceHash };
 }

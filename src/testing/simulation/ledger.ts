@@ -15,6 +15,8 @@ interface StampRange {
 
 export class Ledger {
   failure: Failure | null = null;
+  /** How often what happened, for statistics. */
+  readonly counts = new Map<string, number>();
   #tick = 0;
   #nextStamp = 1;
   #ranges: StampRange[] = [];
@@ -45,6 +47,10 @@ export class Ledger {
     return range
       ? `sector ${stamp - range.first} of ${range.text}`
       : `number ${stamp} that nobody wrote`;
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 
   /** Only the first counts: what comes after it may follow from it. */

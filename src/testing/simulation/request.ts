@@ -100,9 +100,8 @@ export class Request {
       this.#slots().forEach((slot, index) => {
         if (typeof slot === 'string') return;
         const { cell, lens, isDoubtful = false, ignoresDiscards = false } = slot;
-        const own = isDoubtful ? doubtful : change;
-        const discarded = ignoresDiscards ? ANYTHING : cell.discarded;
-        if (op === Op.discard) cell.begin(own, discarded, '', horizon);
+        const own = isDoubtful || (ignoresDiscards && op === Op.discard) ? doubtful : change;
+        if (op === Op.discard) cell.begin(own, cell.discarded, cell.discardedLens, horizon);
         else cell.begin(own, op === Op.write ? this.#stamps + index : 0, lens, horizon);
       });
     }
@@ -131,11 +130,13 @@ export class Request {
     const { ledger } = volume;
     this.#endCount += 1;
     if (this.#endCount > 1) ledger.report('answer', `${this} ended ${this.#endCount} times`);
-    volume.requests.delete(this);
+    volume.forget(this);
     this.#release();
     this.#endChanges();
     this.#change.isDone = errno === 0;
     ledger.trace(`${this} ${errno}`);
+    if (volume.isCurrent)
+      ledger.count(`${OP_NAMES[this.#spec.op]}: ${errno === 0 ? 'ok' : errnoName(errno)}`);
     if (volume.isCurrent) this.#judge(errno);
   }
 

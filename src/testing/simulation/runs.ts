@@ -20,6 +20,8 @@ export interface RunsResult {
   historyCount: number;
   requestCount: number;
   crashCount: number;
+  /** How often what happened. */
+  counts: Map<string, number>;
   /** The report of the history that failed; null: none did. */
   failure: string | null;
 }
@@ -27,12 +29,20 @@ export interface RunsResult {
 export async function runMany(options: RunsOptions): Promise<RunsResult> {
   const { seed, budgetMs, count = Number.POSITIVE_INFINITY, shrinkMs, nowMs } = options;
   const endMs = nowMs() + budgetMs;
-  const result: RunsResult = { historyCount: 0, requestCount: 0, crashCount: 0, failure: null };
+  const counts = new Map<string, number>();
+  const result: RunsResult = {
+    historyCount: 0,
+    requestCount: 0,
+    crashCount: 0,
+    counts,
+    failure: null,
+  };
   while (result.historyCount < count && nowMs() < endMs) {
     const history = await runSeed((seed + result.historyCount) >>> 0, options);
     result.historyCount += 1;
     result.requestCount += history.requestCount;
     result.crashCount += history.crashCount;
+    for (const [what, times] of history.counts) counts.set(what, (counts.get(what) ?? 0) + times);
     options.onHistory?.(history);
     if (history.failure) {
       const smallest = await shrink(history, { ...options, budgetMs: shrinkMs });

@@ -39,7 +39,7 @@ export function onVolume(
 
 /** Whether all that the table stands on is there, stays what it is, and is used by nobody but perhaps `self`. */
 export function canStand(world: World, draft: TableDraft, self?: Volume): boolean {
-  const others = world.volumes.filter((volume) => volume !== self && !volume.isRemoved);
+  const others = world.allVolumes.filter((volume) => volume !== self);
   const used = others.flatMap(({ drafts }) => drafts.flatMap(({ parts }) => parts));
   return draft.parts.every((part) => {
     const { ground, startSectors, lengthSectors } = part;
@@ -209,6 +209,11 @@ export function slow(disk: string, durationMs: number): Action {
 }
 
 export const crash: Action = { text: 'crash', apply: (world) => world.crash() };
+
+export const restart: Action = {
+  text: 'remove everything and open it again',
+  apply: (world) => world.restart(),
+};
 
 /** All that is under way ends first, then everything is read. */
 export const verify: Action = {

@@ -40,9 +40,9 @@ export class TableDraft {
     );
   }
 
-  /** As it is when it is loaded again. */
-  get fresh(): TableDraft {
-    return new TableDraft(this.rows.map((row) => row.fresh ?? row));
+  /** As it is after the machine started again. */
+  get reopened(): TableDraft {
+    return new TableDraft(this.rows.map((row) => row.reopened ?? row.fresh ?? row));
   }
 
   /** It can be loaded beside itself, and shows the same then. */

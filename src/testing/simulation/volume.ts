@@ -40,6 +40,7 @@ export class Volume {
   readonly #drafts = new Map<Table, TableDraft>();
   #liveTable: Table | null = null;
   #queue: Promise<void> = Promise.resolve();
+  readonly #whenUnused: (() => void)[] = [];
 
   constructor(name: string, device: MappedDevice, world: Surroundings) {
     this.name = name;
@@ -64,6 +65,19 @@ export class Volume {
     return this.#world.horizon();
   }
 
+  /** A request has ended. */
+  forget(request: Request): void {
+    this.requests.delete(request);
+    if (this.requests.size > 0) return;
+    for (const action of this.#whenUnused.splice(0)) action();
+  }
+
+  /** Resolves when no request is under way. */
+  async unused(): Promise<void> {
+    if (this.requests.size === 0) return;
+    await new Promise<void>((resolve) => this.#whenUnused.push(resolve));
+  }
+
   /** Something may be put on it. */
   get isSettled(): boolean {
     return this.live !== null && this.next === null && !this.isRemoved;
@@ -78,6 +92,11 @@ export class Volume {
     return this.#queue;
   }
 
+  /** Of the table that is on its way. */
+  get nextTroubles(): readonly Possibility[] {
+    return this.next === null ? [] : this.#world.show(this.next).troubles;
+  }
+
   /** Runs `action` after those before it. It may fail only while a disk below does, or by `others`. */
   administer(what: string, action: () => Promise<void>, others: readonly Possibility[] = []): void {
     this.#queue = this.#queue.then(async () => {
@@ -86,7 +105,9 @@ export class Volume {
       try {
         await action();
         this.ledger.trace(`${this.name}: ${what}`);
+        this.ledger.count(`${wordOf(what)}: done`);
       } catch (error) {
+        this.ledger.count(`${wordOf(what)}: refused`);
         this.#judgeRefusal(what, error, (trouble) => trouble.since(start), others);
       }
     });
@@ -121,6 +142,7 @@ export class Volume {
   /** From now on the volume shows what `draft` does. */
   adopt(draft: TableDraft): void {
     this.live = draft;
+    for (const { type } of draft.rows) this.ledger.count(`row: ${type}`);
     const { slots, troubles } = this.#world.show(draft);
     this.troubles = troubles;
     const isSame = showSame(slots, this.slots);
@@ -135,4 +157,8 @@ export class Volume {
       if (typeof slot !== 'string' && slot.isDoubtful !== true) slot.cell.flush(from);
     }
   }
+}
+
+function wordOf(what: string): string {
+  return what.split(' ', 1)[0]!;
 }

@@ -5,20 +5,20 @@
  * The next boot makes the volumes that were live again, from what the disks hold.
  */
 
-import { DmError } from '../../base/errors.ts';
+import type { DmError } from '../../base/errors.ts';
 import { createPrng, type Prng } from '../../base/prng.ts';
 import { SimulatedClock } from '../../base/simulated-clock.ts';
 import { Op } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
-import type { OpenedDevice } from '../../core/device-opener.ts';
-import { Mapper } from '../../core/mapper.ts';
-import { createTargetRegistry, type TargetType } from '../../core/target.ts';
+import type { TargetType } from '../../core/target.ts';
+import { Boot } from './boot.ts';
 import type { Part, Possibility, RowDraft, Slot } from './description.ts';
 import { Disk } from './disk.ts';
 import { Ledger } from './ledger.ts';
 import { Request, type RequestSpec } from './request.ts';
-import type { SnapshotRecord } from './snapshots.ts';
+import { outcomeOf, type SnapshotRecord } from './snapshots.ts';
 import type { TableDraft } from './table-draft.ts';
+import type { Theme } from './theme.ts';
 import { type Surroundings, Volume } from './volume.ts';
 
 /** Of the simulated clock; nothing that works takes so long. */
@@ -28,63 +28,68 @@ const MERGE = 'snapshot-merge';
 
 export interface WorldOptions {
   seed: number;
+  theme: Theme;
   types: readonly TargetType[];
   /** For mutants: what stands in front of each disk. */
   wrapDisk?: (disk: BlockDevice) => BlockDevice;
-}
-
-/** Until the next crash. */
-interface Boot {
-  readonly mapper: Mapper;
-  readonly volumes: Map<string, Volume>;
-  /** On their way out: what they stand on is still theirs. */
-  readonly leaving: Map<Volume, Promise<unknown>>;
-  isOver: boolean;
-  openCount: number;
 }
 
 export class World {
   readonly clock = new SimulatedClock();
   readonly ledger = new Ledger();
   readonly disks: readonly Disk[];
-  /** Of zeroes, for what targets keep apart. */
+  /** For what targets keep apart. */
   readonly scratchDisks: readonly Disk[];
   readonly allDisks: readonly Disk[];
   crashCount = 0;
+  bootCount = 0;
   requestCount = 0;
   readonly #options: WorldOptions;
   readonly #requests = new Set<Request>();
   #boot: Boot;
 
   constructor(options: WorldOptions) {
-    const { seed } = options;
+    const { seed, theme } = options;
     const { clock, ledger } = this;
     this.#options = options;
     const prng = createPrng(seed);
-    const count = prng.integer(1, 3);
+    const count = prng.integer(...theme.diskCount);
     this.disks = Array.from({ length: count }, (_, index) => {
-      return new Disk({ index, seed, clock, ledger });
+      return new Disk({ index, seed, clock, ledger, theme });
     });
-    this.scratchDisks = Array.from({ length: prng.integer(0, 3) }, (_, index) => {
-      return new Disk({ index: count + index, seed, clock, ledger, isScratch: true });
+    this.scratchDisks = Array.from({ length: prng.integer(...theme.scratchCount) }, (_, index) => {
+      return new Disk({ index: count + index, seed, clock, ledger, theme, isScratch: true });
     });
     this.allDisks = [...this.disks, ...this.scratchDisks];
     this.#boot = this.#start();
+  }
+
+  get theme(): Theme {
+    return this.#options.theme;
   }
 
   get volumes(): readonly Volume[] {
     return [...this.#boot.volumes.values()];
   }
 
+  /** Also those on their way out. */
+  get allVolumes(): readonly Volume[] {
+    return this.#boot.all;
+  }
+
   /** Something stands on the disk or volume. */
   isUsed(ground: string): boolean {
-    return [...this.volumes, ...this.#boot.leaving.keys()].some(({ drafts }) =>
+    return this.allVolumes.some(({ drafts }) =>
       drafts.some(({ parts }) => parts.some((part) => part.ground === ground)),
     );
   }
 
   volume(name: string): Volume | undefined {
     return this.#boot.volumes.get(name);
+  }
+
+  slotsOf(ground: string): readonly Slot[] {
+    return (this.disk(ground) ?? this.#ground(ground)).slots;
   }
 
   disk(name: string): Disk | undefined {
@@ -100,37 +105,13 @@ export class World {
 
   #start(): Boot {
     const { seed, types, wrapDisk = (disk) => disk } = this.#options;
-    const boot: Omit<Boot, 'mapper'> = {
-      volumes: new Map(),
-      leaving: new Map(),
-      isOver: false,
-      openCount: 0,
-    };
-    const ports = new Map(
-      this.allDisks.map((disk) => [disk.name, wrapDisk(disk.port(() => boot.isOver))]),
-    );
-    const opener = {
-      prepare: async () => undefined,
-      open(operand: string): OpenedDevice {
-        const device = ports.get(operand);
-        if (!device) throw new DmError('ENOENT', `No such device: "${operand}"`);
-        boot.openCount += 1;
-        return {
-          device,
-          release: () => {
-            boot.openCount -= 1;
-          },
-        };
-      },
-    };
-    const mapper = new Mapper({
-      registry: createTargetRegistry(types),
-      opener,
+    return new Boot({
+      types,
       clock: this.clock,
-      prng: createPrng((seed + this.crashCount) >>> 0),
+      prng: createPrng((seed + this.bootCount) >>> 0),
+      openDisks: (isDark) =>
+        new Map(this.allDisks.map((disk) => [disk.name, wrapDisk(disk.port(isDark))])),
     });
-    mapper.observe({ changed: ({ name }) => boot.volumes.get(name)?.look() });
-    return Object.assign(boot, { mapper });
   }
 
   /** A device without a table; the same minor number at each boot. */
@@ -155,8 +136,7 @@ export class World {
 
   show(draft: TableDraft): { slots: Slot[]; troubles: Possibility[] } {
     const slotsOf = ({ ground, startSectors, lengthSectors }: Part) => {
-      const { slots } = this.disk(ground) ?? this.#ground(ground);
-      return slots.slice(startSectors, startSectors + lengthSectors);
+      return this.slotsOf(ground).slice(startSectors, startSectors + lengthSectors);
     };
     const troubles = new Set<Possibility>(draft.rows.flatMap(({ troubles: own = [] }) => own));
     for (const { ground } of draft.parts) {
@@ -178,18 +158,15 @@ export class World {
   }
 
   async remove(volume: Volume): Promise<void> {
-    const { mapper, volumes, leaving } = this.#boot;
-    if (volume.device.openCount > 0) {
-      const removal = mapper.remove(volume.device).then(() => 'removed');
-      const answer = await removal.catch((error: unknown) => (error as DmError).code);
-      if (answer !== 'EBUSY') this.ledger.report('refusal', `${volume.name}: open, but ${answer}`);
+    const { mapper } = this.#boot;
+    if (volume.device.openCount === 0) {
+      for (const record of mergingOf([volume])) record.leaveHalfMerged(this.slotsOf(record.real));
+      await this.#boot.remove(volume);
       return;
     }
-    volume.isRemoved = true;
-    volumes.delete(volume.name);
-    const removal = mapper.remove(volume.device).finally(() => leaving.delete(volume));
-    leaving.set(volume, removal);
-    await removal;
+    const removal = mapper.remove(volume.device).then(() => 'removed');
+    const answer = await removal.catch((error: unknown) => (error as DmError).code);
+    if (answer !== 'EBUSY') this.ledger.report('refusal', `${volume.name}: open, but ${answer}`);
   }
 
   submit(volume: Volume, spec: RequestSpec): void {
@@ -209,22 +186,49 @@ export class World {
   /** The power fails, everything below a device is dead, and the machine starts again. */
   async crash(): Promise<void> {
     const old = this.#boot;
-    const live = [...old.volumes.values()].filter(({ live: draft }) => draft !== null);
-    const merging = recordsOf(live.filter((volume) => volume.live!.rows[0]!.type === MERGE));
+    const live = this.#liveVolumes();
+    for (const volume of live) this.#look(volume);
     this.ledger.step();
+    this.ledger.count('power failure');
     this.crashCount += 1;
     old.isOver = true;
     for (const disk of this.allDisks) disk.crash();
     for (const record of recordsOf(live)) record.crash();
     for (const request of [...this.#requests]) request.abandon();
-    await this.#end(old);
+    await this.#reboot(live);
+  }
+
+  /** An orderly end of everything, which is there again afterwards. */
+  async restart(): Promise<void> {
+    await this.#rest();
     if (this.ledger.failure) return;
+    this.ledger.count('restart');
+    const live = this.#liveVolumes();
+    for (const volume of live) this.#look(volume);
+    await this.#reboot(live);
+  }
+
+  #liveVolumes(): readonly Volume[] {
+    return this.volumes.filter(({ live }) => live !== null);
+  }
+
+  async #reboot(live: readonly Volume[]): Promise<void> {
+    const merging = new Map(
+      [...mergingOf(live)].map((record) => [record, this.slotsOf(record.real)]),
+    );
+    await this.#end(this.#boot);
+    if (this.ledger.failure) return;
+    this.bootCount += 1;
     this.#boot = this.#start();
     for (const disk of this.allDisks) disk.powerOn();
     // Who merges has what a snapshot had.
     const isOver = ({ type, record }: RowDraft) => type !== MERGE && record && merging.has(record);
     const left = live.filter((volume) => !volume.live!.rows.some(isOver));
     await this.#reopenAll(new Map(left.map((volume) => [volume.name, volume])));
+    const reopened = mergingOf(this.#liveVolumes());
+    for (const [record, real] of merging) {
+      if (!reopened.has(record)) record.leaveHalfMerged(real);
+    }
     await this.verify();
   }
 
@@ -253,19 +257,38 @@ export class World {
   }
 
   async #reopen({ name, live, isPrivate }: Volume): Promise<void> {
-    const draft = live!.fresh;
+    const draft = live!.reopened;
     const volume = this.addVolume(name);
     volume.isPrivate = isPrivate;
-    volume.administer('opening after the crash', async () => {
+    volume.administer('reopen', async () => {
       await this.load(volume, draft);
       await volume.device.resume();
+      const isLost = draft.rows.some(({ record }) => record?.isLost(this.statusOf(record)));
+      if (isLost) await this.remove(volume);
     });
     await this.pump(volume.idle, `opening ${name}`);
   }
 
+  /** What `dmsetup status` prints of whoever shows the snapshot; '': nobody does. */
+  statusOf(record: SnapshotRecord): string {
+    const shows = ({ live }: Volume) => live?.rows.some((row) => row.record === record);
+    const rows = this.volumes.find(shows)?.device.live?.rows ?? [];
+    return rows[0]?.target.status?.() ?? '';
+  }
+
+  /** What has become of snapshots, before they are closed. */
+  #look({ live }: Volume): void {
+    for (const { record, type } of live?.rows ?? []) {
+      if (!record) continue;
+      const status = this.statusOf(record);
+      record.lookAt(status);
+      this.ledger.count(`${type}: ${outcomeOf(status)}`);
+    }
+  }
+
   /** Removes all that a boot made, whatever state it is in, and looks for what is left. */
   async #end(boot: Boot): Promise<void> {
-    await this.pump(this.#wipe(boot), 'the end of all volumes');
+    await this.pump(boot.wipe(), 'the end of all volumes');
     if (this.ledger.failure) return;
     const { mapper, openCount, volumes } = boot;
     for (const { name, requests } of volumes.values()) {
@@ -277,24 +300,6 @@ export class World {
     this.#expectNone(this.clock.pendingCount, 'timers');
     for (const { name, medium } of this.allDisks)
       this.#expectNone(medium.inFlightCount, `bios of ${name}`);
-  }
-
-  /** As `dmsetup remove --force`: a table that fails everything lets all that waits end. */
-  async #wipe({ mapper, volumes, leaving }: Boot): Promise<void> {
-    const all = [...volumes.values()];
-    const removals = Promise.allSettled(leaving.values());
-    await Promise.all(
-      all.map(async ({ device, live, idle }) => {
-        if (live !== null) {
-          const length = live.sizeSectors;
-          await mapper.load(device, [{ start: 0, length, type: 'error', params: '' }]);
-          await device.resume();
-        }
-        await idle;
-      }),
-    );
-    await removals;
-    await mapper.removeAll();
   }
 
   #expectNone(count: number, what: string): void {
@@ -337,10 +342,10 @@ export class World {
     await this.drain();
   }
 
-  /** The orderly end: everything runs, ends, is checked and goes. */
-  async finish(): Promise<void> {
+  /** Everything runs, and ends. */
+  async #rest(): Promise<void> {
     for (const volume of this.volumes) {
-      volume.administer('the last resume', async () => {
+      volume.administer('resume', async () => {
         if (volume.device.live || volume.device.inactive) await volume.device.resume();
       });
     }
@@ -348,6 +353,11 @@ export class World {
     await this.drain();
     // What disks were told for a time is over.
     await this.clock.runUntilIdle();
+  }
+
+  /** The orderly end: everything runs, ends, is checked and goes. */
+  async finish(): Promise<void> {
+    await this.#rest();
     if (this.ledger.failure) return;
     await this.verify();
     for (const volume of this.volumes) {
@@ -356,6 +366,7 @@ export class World {
       this.#expectNone(device.statistics().inFlight, `bios in flight in the statistics of ${name}`);
       this.#expectNone(device.openCount - this.usersOf(volume).length, `opens of ${name} too many`);
     }
+    for (const volume of this.volumes) this.#look(volume);
     await this.#end(this.#boot);
   }
 }
@@ -363,6 +374,10 @@ export class World {
 function recordsOf(volumes: readonly Volume[]): Set<SnapshotRecord> {
   const records = volumes.flatMap(({ live }) => live!.rows.map(({ record }) => record));
   return new Set(records.filter((record) => record !== undefined));
+}
+
+function mergingOf(volumes: readonly Volume[]): Set<SnapshotRecord> {
+  return recordsOf(volumes.filter(({ live }) => live?.rows[0]?.type === MERGE));
 }
 
 function* readableRuns(slots: readonly Slot[]): Generator<[sector: number, sectorCount: number]> {
