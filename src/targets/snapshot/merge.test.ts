@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Errno } from '../../base/errors.ts';
 import { Op } from '../../core/bio.ts';
 import type { Fault } from '../../devices/simulated-faults.ts';
-import { numbersOf } from '../../testing/snapshot-rig.ts';
+import { numberedSectors, numbersOf, SnapshotRig } from '../../testing/snapshot-rig.ts';
 import {
   count,
   MERGE_TABLE as MERGE,
@@ -13,6 +13,7 @@ import {
   SNAPSHOT_TABLE as SNAPSHOT,
   Volumes,
 } from '../../testing/snapshot-volumes.ts';
+import { submitBio } from '../../testing/submit.ts';
 
 describe('handover', () => {
   test('a table that replaces another goes on with its exceptions, under load', async () => {
@@ -208,4 +209,21 @@ describe('merge', () => {
       /Snapshot exception store does not support snapshot-merge/,
     );
   });
+});
+
+test('the last chunk may be shorter than the others', async () => {
+  const rig = new SnapshotRig({ sizes: { O: 500, C: 1024 } });
+  rig.fill('O', 1000);
+  const before = await rig.start('before', '0 500 snapshot O C P 64');
+  for (const sectorCount of [10, 52]) {
+    const sector = 500 - sectorCount;
+    const data = numberedSectors(sectorCount * 100, sectorCount);
+    expect(await rig.run(submitBio(before, { op: Op.write, sector, sectorCount, data }))).toBe(0);
+  }
+  await rig.run(rig.mapper.remove(before));
+  await rig.start('disk', '0 500 snapshot-merge O C P 64');
+  await rig.clock.advance(1000);
+  expect(rig.status('disk')).toBe('128/1024 128');
+  const wanted = [...count(1000, 448), ...count(5200, 52)];
+  expect(numbersOf(rig.disk('O').peek(0, 500))).toEqual(wanted);
 });
