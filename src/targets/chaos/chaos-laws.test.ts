@@ -27,6 +27,7 @@ describeTarget(chaos, {
     { line: '0 8 chaos A 0 x', error: /Invalid number of feature args: .* got "x"/ },
     { line: '0 8 chaos A 0 2 eio', error: /Invalid number of feature args: <#args> says 2, got 1/ },
     { line: '0 8 chaos A 0 1 seed=-1', error: /Invalid seed: .* got "-1"/ },
+    { line: '0 8 chaos A 0 2 eio seed=1', error: /Invalid seed: .* goes in front of all rules/ },
     { line: '0 8 chaos A 0 1 eoi', error: /Invalid rule "eoi": expected one of eio, .* got "eoi"/ },
     { line: '0 8 chaos A 0 2 eio:name=x lost:name=x', error: /rule of name "x"/, code: 'EEXIST' },
     {

@@ -7,6 +7,8 @@ import { type ArgumentReader, UINT_MAX } from '../../core/arguments.ts';
 import type { Target, TargetContext } from '../../core/target.ts';
 import { type ChaosLine, ChaosTarget } from './chaos-target.ts';
 
+const SEED = 'seed=';
+
 export function create(args: ArgumentReader, context: TargetContext): Target {
   return new ChaosTarget(readLine(args), context);
 }
@@ -17,6 +19,8 @@ function readLine(args: ArgumentReader): ChaosLine {
   const words = readWords(args);
   const [first = '', ...others] = words;
   const seed = readSeed(args, first);
+  const late = others.find((word) => word.startsWith(SEED));
+  if (late !== undefined) throw args.error('Invalid seed', `"${late}" goes in front of all rules`);
   return { device: args.open(operand), offsetSectors, seed, rules: seed === null ? words : others };
 }
 
@@ -31,8 +35,8 @@ function readWords(args: ArgumentReader): string[] {
 
 /** null: the word is no seed. */
 function readSeed(args: ArgumentReader, word: string): number | null {
-  if (!word.startsWith('seed=')) return null;
-  const text = word.slice('seed='.length);
+  if (!word.startsWith(SEED)) return null;
+  const text = word.slice(SEED.length);
   if (/^\d+$/.test(text) && Number(text) <= UINT_MAX) return Number(text);
   throw args.error('Invalid seed', `expected an integer from 0 to ${UINT_MAX}, got "${text}"`);
 }
