@@ -30,6 +30,7 @@ Serves one volume of two disks in devmapper, nbdkit and qemu-nbd and compares th
   --cipher        instead: the ciphers alone, compared with openssl speed
   --luks          instead: encrypted images, compared with nbdkit's and qemu-nbd's luks
   --reencrypt     instead: re-encryption of a LUKS2 image, compared with cryptsetup
+  --crashtest     instead: states after a power cut that a check looks at in a second
   --snapshot      instead: snapshots and their origins, compared with a linear row
 
 Examples:
@@ -47,6 +48,7 @@ export interface Options {
     | 'luks'
     | 'reencrypt'
     | 'snapshot'
+    | 'crashtest'
     | 'cipher'
     | 'help';
   rounds: number;
@@ -85,6 +87,7 @@ export function parseOptions(argv: readonly string[]): Options {
       luks: { type: 'boolean', default: false },
       reencrypt: { type: 'boolean', default: false },
       snapshot: { type: 'boolean', default: false },
+      crashtest: { type: 'boolean', default: false },
       cipher: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -101,6 +104,7 @@ export function parseOptions(argv: readonly string[]): Options {
     'luks',
     'reencrypt',
     'snapshot',
+    'crashtest',
     'cipher',
   ] as const;
 

@@ -106,6 +106,10 @@ async function main(options: Options): Promise<boolean> {
       const { runReencryptBench } = await import('./reencrypt.ts');
       return await runReencryptBench({ ...options, folder });
     }
+    if (options.mode === 'crashtest') {
+      const { runCrashtestBench } = await import('./crashtest.ts');
+      return await runCrashtestBench({ ...options, folder });
+    }
     if (options.mode === 'snapshot') {
       const { runSnapshot } = await import('./snapshot.ts');
       return await runSnapshot({ ...options, folder });

@@ -126,7 +126,7 @@ describe('a test with power cuts', () => {
       },
       check: async (disk) => void seen.add(await first(disk)),
     });
-    expect([...seen].toSorted()).toEqual([0, 3]);
+    expect([...seen].toSorted((a, b) => a - b)).toEqual([0, 3]);
   });
 
   test('takes a check that does not end for a failure, and its disk from it', async () => {
