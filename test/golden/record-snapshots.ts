@@ -2,9 +2,9 @@
 
 import { snapshotCases } from '../kernel/snapshot-cases.ts';
 import { snapshotEdges } from '../kernel/snapshot-edges.ts';
-import { doHere } from '../kernel/snapshot-here.ts';
-import { freshImages, type Images } from '../kernel/snapshot-job.ts';
-import { doInKernel } from '../kernel/snapshot-kernel.ts';
+import { doHere } from '../kernel/device-here.ts';
+import { freshImages, type Images } from '../kernel/device-job.ts';
+import { doInKernel } from '../kernel/device-kernel.ts';
 import { digestOf, writeEdgeAnswers, writeSnapshotAnswers } from './snapshot-answers.ts';
 
 const firstJobs = snapshotCases.map(({ steps, sizes }) => ({ steps, images: freshImages(sizes) }));

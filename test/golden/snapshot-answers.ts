@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { imageBytes, imageText } from '../kernel/sector-runs.ts';
 import type { SnapshotCase } from '../kernel/snapshot-cases.ts';
 import type { SnapshotEdge } from '../kernel/snapshot-edges.ts';
-import { DISKS, type Images, imagesFrom } from '../kernel/snapshot-job.ts';
+import { DISKS, type Images, imagesFrom } from '../kernel/device-job.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const file = path('./snapshot-answers.json');

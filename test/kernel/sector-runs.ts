@@ -8,7 +8,7 @@ import { numberedSectors } from '../../src/testing/snapshot-rig.ts';
 
 const SECTOR_BYTES = 512;
 
-/** What a device reads, as snapshot-guest.pl prints it. */
+/** What a device reads, as device-guest.pl prints it. */
 export function contentText(bytes: Uint8Array): string {
   return runs(bytes, () => '?+1');
 }

@@ -1,6 +1,6 @@
 /**
  * What is done to snapshots in a kernel and here: `steps`, power fails with everything live, and with the disks of either side both go on with `after`.
- * See snapshot-job.ts for the steps.
+ * See device-job.ts for the steps.
  */
 
 export interface SnapshotCase {

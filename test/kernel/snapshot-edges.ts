@@ -3,7 +3,7 @@
  * tables that are wrong about the store.
  */
 
-/** Steps of one snapshot, from `start real` on; see snapshot-job.ts. */
+/** Steps of one snapshot, from `start real` on; see device-job.ts. */
 export interface SnapshotEdge {
   name: string;
   sizes: readonly [originSectors: number, cowSectors: number];

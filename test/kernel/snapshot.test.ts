@@ -2,18 +2,18 @@
 
 import { describe, expect, test } from 'vitest';
 import { digestOf, readEdgeAnswers, readSnapshotAnswer } from '../golden/snapshot-answers.ts';
+import { doHere } from './device-here.ts';
+import { type DeviceJob, freshImages, type Images } from './device-job.ts';
+import { doInKernel } from './device-kernel.ts';
 import { requireKernel } from './kernel.ts';
 import { type SnapshotCase, snapshotCases } from './snapshot-cases.ts';
 import { snapshotEdges } from './snapshot-edges.ts';
-import { doHere } from './snapshot-here.ts';
-import { freshImages, type Images, type SnapshotJob } from './snapshot-job.ts';
-import { doInKernel } from './snapshot-kernel.ts';
 import { itemsOfTurn } from './turns.ts';
 
 const TURNS = 6;
 const EDGE_TURNS = 8;
 
-const firstJob = ({ steps, sizes }: Pick<SnapshotCase, 'steps' | 'sizes'>): SnapshotJob => ({
+const firstJob = ({ steps, sizes }: Pick<SnapshotCase, 'steps' | 'sizes'>): DeviceJob => ({
   steps,
   images: freshImages(sizes),
 });

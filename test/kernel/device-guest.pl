@@ -1,17 +1,17 @@
-# Does the steps of snapshot-cases.ts in the kernel's machine, one line of standard input each, and prints `a|ANSWER` for each.
+# Does the steps of device-job.ts in the kernel's machine, one line of standard input each, and prints `a|ANSWER` for each.
 # One process that asks device-mapper itself: in an emulated machine, starting a program takes up to a second.
 # Every case has devices of its own, and none is removed: when all is done the machine is switched off as it stands.
 use strict;
 use warnings;
 use Errno;
-use Fcntl qw(:DEFAULT O_DIRECT);
+use Fcntl qw(:DEFAULT O_DIRECT O_DSYNC);
 use IO::Handle;
 use POSIX qw(_exit);
 
 # Of struct dm_ioctl, dm_target_spec and the ioctls' numbers: linux/dm-ioctl.h.
-use constant { CREATE => 3, REMOVE => 4, SUSPEND => 6, STATUS => 7, LOAD => 9, TABLE_STATUS => 12 };
+use constant { CREATE => 3, REMOVE => 4, SUSPEND => 6, STATUS => 7, LOAD => 9, TABLE_STATUS => 12, MESSAGE => 14 };
 use constant { IS_READONLY => 1, IS_SUSPEND => 2, IS_TABLE => 16, HEADER_BYTES => 312, SPEC_BYTES => 40, IOCTL_BYTES => 16384 };
-use constant { BLKDISCARD => 0x1277, POLLS => 3000, IO_BYTES => 4 << 20, ALIGNMENT => 4096 };
+use constant { LOG_SECONDS => 0.1, BLKDISCARD => 0x1277, BLKZEROOUT => 0x127F, POLLS => 3000, IO_BYTES => 4 << 20, ALIGNMENT => 4096 };
 
 $| = 1;
 sysopen my $control, '/dev/mapper/control', O_RDWR or die "control: $!";
@@ -27,6 +27,18 @@ sub error_name {
 # What the kernel wrote back; undef when it refused.
 sub dm {
   my ($command, $name, $flags, @rows) = @_;
+  return call($command, $name, $flags, scalar @rows, table_bytes(@rows));
+}
+
+sub call {
+  my ($command, $name, $flags, $count, $payload) = @_;
+  my $header = pack 'L10 Q a128 a136', 4, 0, 0, IOCTL_BYTES, HEADER_BYTES, $count, 0, $flags, 0, 0, 0, "$case$name", '';
+  my $data = $header . $payload . "\0" x (IOCTL_BYTES - HEADER_BYTES - length $payload);
+  return ioctl($control, 0xC138FD00 | $command, $data) ? $data : undef;
+}
+
+sub table_bytes {
+  my (@rows) = @_;
   my $table = '';
   for my $row (@rows) {
     my ($start, $length, $type, $words) = split ' ', $row, 4;
@@ -34,9 +46,7 @@ sub dm {
     $words .= "\0" while length($words) % 8;
     $table .= pack('Q Q l L a16', $start, $length, 0, SPEC_BYTES + length $words, $type) . $words;
   }
-  my $header = pack 'L10 Q a128 a136', 4, 0, 0, IOCTL_BYTES, HEADER_BYTES, scalar @rows, 0, $flags, 0, 0, 0, "$case$name", '';
-  my $data = $header . $table . "\0" x (IOCTL_BYTES - HEADER_BYTES - length $table);
-  return ioctl($control, 0xC138FD00 | $command, $data) ? $data : undef;
+  return $table;
 }
 
 sub result { defined $_[0] ? 'ok' : error_name($! + 0) }
@@ -60,10 +70,14 @@ sub resume { dm(SUSPEND, $_[0], 0) }
 sub start { my ($name, @table) = @_; return load(0, $name, @table) && resume($name) }
 sub minor { $number{$_[0]} =~ s/.*://r }
 
-# Of a snapshot or a merge: what it says, and how many events there were. Nothing of others.
+# Of a snapshot, a merge or a log: what it says, and how many events there were. Nothing of others.
 sub status {
   my $reply = dm(TABLE_STATUS, $_[0], 0) // return;
-  return unless unpack('L', substr $reply, 20, 4) == 1 && unpack('Z16', substr $reply, HEADER_BYTES + 24, 16) =~ /^snapshot(-merge)?$/;
+  my $type = unpack 'Z16', substr $reply, HEADER_BYTES + 24, 16;
+  return unless unpack('L', substr $reply, 20, 4) == 1 && $type =~ /^(snapshot(-merge)?|log-writes)$/;
+  # A log is written by somebody else, a little later.
+  select undef, undef, undef, LOG_SECONDS if $type eq 'log-writes' && !$_[1];
+  return status($_[0], 1) if $type eq 'log-writes' && !$_[1];
   return (unpack('Z*', substr $reply, HEADER_BYTES + SPEC_BYTES), unpack 'L', substr $reply, 32, 4);
 }
 
@@ -84,20 +98,28 @@ sub open_ {
 }
 
 sub write_ {
-  my ($name, $sector, $count, $from) = @_;
+  my ($flags, $name, $sector, $count, $from) = @_;
   my ($skew, $bytes) = (skew($out), $count * 512);
-  my $file = open_($name, O_RDWR) // return error_name($! + 0);
+  my $file = open_($name, O_RDWR | $flags) // return error_name($! + 0);
   substr $out, $skew, $bytes, join '', map { pack('V', $from + $_) x 128 } 0 .. $count - 1;
   sysseek $file, $sector * 512, 0;
   my $length = syswrite $file, $out, $bytes, $skew;
   return error_name($! + 0) unless defined $length;
-  return $length == $bytes ? result($file->sync || undef) : "$length bytes";
+  return $length == $bytes ? 'ok' : "$length bytes";
 }
 
-sub discard {
-  my ($name, $sector, $count) = @_;
+sub flush {
+  my $file = open_($_[0], O_RDWR) // return error_name($! + 0);
+  return result($file->sync || undef);
+}
+
+sub write_and_flush { my $result = write_(0, @_); return $result eq 'ok' ? flush($_[0]) : $result }
+
+# BLKDISCARD, BLKZEROOUT.
+sub range {
+  my ($request, $name, $sector, $count) = @_;
   my $file = open_($name, O_RDWR) // return error_name($! + 0);
-  return result(ioctl $file, BLKDISCARD, pack 'QQ', $sector * 512, $count * 512);
+  return result(ioctl $file, $request, pack 'QQ', $sector * 512, $count * 512);
 }
 
 # Runs of sectors that say one number after the other: FIRST+COUNT.
@@ -133,8 +155,19 @@ my %does = (
   suspend => sub { print 'a|', result(dm(SUSPEND, $_[0], IS_SUSPEND)), "\n" },
   resume => sub { print 'a|', result(resume(@_)), "\n" },
   remove => sub { my $result = result(dm(REMOVE, $_[0], 0)); delete $number{$_[0]} if $result eq 'ok'; say_($result) },
-  write => sub { say_(write_(@_)) },
-  discard => sub { say_(discard(@_)) },
+  write => sub { say_(write_and_flush(@_)) },
+  put => sub { say_(write_(0, @_)) },
+  'put-synced' => sub { say_(write_(O_DSYNC, @_)) },
+  flush => sub { say_(flush(@_)) },
+  discard => sub { say_(range(BLKDISCARD, @_)) },
+  zero => sub { say_(range(BLKZEROOUT, @_)) },
+  message => sub { my ($name, @words) = @_; say_(result(call(MESSAGE, $name, 0, 0, pack('Q', 0) . "@words\0"))) },
+  # From now on O is a disk with larger blocks.
+  blocks => sub {
+    my $loop = `losetup -b $_[0] --direct-io=on -f --show /dev/dm-@{[minor('O')]}`;
+    $number{O} = '7:' . ($loop =~ /loop(\d+)/)[0];
+    say_('ok');
+  },
   content => sub { print 'a|', content(@_), "\n" },
   status => sub { say_('ok') },
   # What follows the two devices.
@@ -146,7 +179,7 @@ my %does = (
     my $folder = '/sys/block/dm-' . minor($_[0]) . '/queue';
     print 'a|', join(' ', map { open my $file, '<', "$folder/$_" or die; chomp(my $value = <$file>); "$_=$value" } qw(discard_granularity discard_max_bytes)), "\n";
   },
-  hold => sub { my ($what, @words) = @_; unless (fork) { write_(@words); _exit(0) } print "a|held\n" },
+  hold => sub { my ($what, @words) = @_; unless (fork) { write_and_flush(@words); _exit(0) } print "a|held\n" },
   until => sub { my ($name, @status) = @_; say_(until_($name, sub { $_[0] eq "@status" })) },
   below => sub { my ($name, $limit) = @_; print 'a|', until_($name, sub { $_[0] =~ m{^(\d+)/} && $1 < $limit }), "\n" },
   merged => sub { say_(until_($_[0], sub { $_[0] =~ m{^(\d+)/\d+ (\d+)} && $1 == $2 })) },

@@ -15,18 +15,18 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bytesToSectors } from '../../src/base/units.ts';
+import { type DeviceJob, type DeviceResult, DISKS, imagesFrom } from './device-job.ts';
 import { runInKernel } from './kernel.ts';
-import { DISKS, imagesFrom, type SnapshotJob, type SnapshotResult } from './snapshot-job.ts';
 
 const TIME_MS = 500_000;
 /** Pieces of the disk begin at multiples of it. */
 const PIECE_BYTES = 1024 * 1024;
-const guest = fileURLToPath(new URL('./snapshot-guest.pl', import.meta.url));
+const guest = fileURLToPath(new URL('./device-guest.pl', import.meta.url));
 
 /** Nothing flushes there: what a machine of ours wrote is in the file when it is gone. */
 const FOLDER = '/dev/shm';
 
-export async function doInKernel(jobs: readonly SnapshotJob[]): Promise<SnapshotResult[]> {
+export async function doInKernel(jobs: readonly DeviceJob[]): Promise<DeviceResult[]> {
   const shareDir = mkdtempSync(join(FOLDER, 'devmapper-snapshots-'));
   const disk = new PiecesOfADisk(join(shareDir, 'disk'), jobs);
   try {
@@ -52,7 +52,7 @@ export async function doInKernel(jobs: readonly SnapshotJob[]): Promise<Snapshot
   }
 }
 
-function text({ steps }: SnapshotJob, index: number, disk: PiecesOfADisk): string {
+function text({ steps }: DeviceJob, index: number, disk: PiecesOfADisk): string {
   return [`case ${index} ${disk.places(index)}`, ...steps, ''].join('\n');
 }
 
@@ -78,7 +78,7 @@ class PiecesOfADisk {
   /** For each job, in the order of DISKS. */
   readonly #pieces: Piece[][] = [];
 
-  constructor(path: string, jobs: readonly SnapshotJob[]) {
+  constructor(path: string, jobs: readonly DeviceJob[]) {
     this.path = path;
     this.#file = openSync(path, 'w+');
     let endBytes = 0;

@@ -2,19 +2,19 @@
 
 import { DmError, errnoName } from '../../src/base/errors.ts';
 import { bytesToSectors } from '../../src/base/units.ts';
-import { Op } from '../../src/core/bio.ts';
+import { BioFlag, Op } from '../../src/core/bio.ts';
 import { parseTable } from '../../src/core/table-text.ts';
 import { uniformLatency } from '../../src/devices/simulated-faults.ts';
 import { numberedSectors, SnapshotRig } from '../../src/testing/snapshot-rig.ts';
-import { submitBio } from '../../src/testing/submit.ts';
+import { type BioRequest, submitBio } from '../../src/testing/submit.ts';
+import { type DeviceJob, type DeviceResult, DISKS, imagesFrom } from './device-job.ts';
 import { contentText } from './sector-runs.ts';
-import { DISKS, imagesFrom, type SnapshotJob, type SnapshotResult } from './snapshot-job.ts';
 
 const MAX_ROUNDS = 20_000;
 /** In which something that is not waited for gets somewhere. */
 const HOLD_ROUNDS = 20;
 
-export async function doHere({ steps, images }: SnapshotJob): Promise<SnapshotResult> {
+export async function doHere({ steps, images }: DeviceJob): Promise<DeviceResult> {
   const sizeOf = (disk: (typeof DISKS)[number]) => bytesToSectors(images[disk].byteLength);
   const sizes = Object.fromEntries(DISKS.map((disk) => [disk, sizeOf(disk)]));
   const rig = new SnapshotRig({ sizes, latency: uniformLatency(0.1, 3) });
@@ -43,8 +43,16 @@ class Machine {
       const { mapper } = this.#rig;
       return this.#said(await this.#result(mapper.remove(mapper.get(name))));
     },
-    write: async (...step) => this.#said(await this.#rig.run(this.#write(...step))),
-    discard: async (...step) => this.#said(await this.#rig.run(this.#discard(...step))),
+    write: async (...step) => this.#said(await this.#rig.run(this.#writeAndFlush(...step))),
+    put: async (...step) => this.#said(await this.#rig.run(this.#write(...step))),
+    // The kernel flushes behind it too.
+    'put-synced': async (...step) =>
+      this.#said(await this.#rig.run(this.#writeAndFlush(...step, BioFlag.fua))),
+    flush: async (name) => this.#said(await this.#rig.run(this.#submit(name, { op: Op.flush }))),
+    discard: async (...step) => this.#said(await this.#rig.run(this.#range(Op.discard, ...step))),
+    zero: async (...step) => this.#said(await this.#rig.run(this.#range(Op.writeZeroes, ...step))),
+    message: async (name, words) =>
+      this.#said(await this.#result(this.#rig.mapper.get(name).message(0, words))),
     hold: (_, [name = '', ...words]) => this.#hold(name, words),
     content: (name) => this.#content(name),
     limits: (name) => this.#limits(name),
@@ -91,22 +99,31 @@ class Machine {
     }
   }
 
-  async #write(name: string, words: readonly string[]): Promise<string> {
-    const [sector = 0, sectorCount = 0, first = 0] = words.map(Number);
-    const device = this.#rig.mapper.get(name);
-    const data = numberedSectors(first, sectorCount);
-    const errno = await submitBio(device, { op: Op.write, sector, sectorCount, data });
-    return answer(errno === 0 ? await submitBio(device, { op: Op.flush }) : errno);
+  /** Our own, or a disk of the rig. */
+  async #submit(name: string, request: BioRequest): Promise<string> {
+    const device = this.#rig.mapper.find(name) ?? this.#rig.disk(name);
+    const errno = await submitBio(device, request);
+    return errno === 0 ? 'ok' : errnoName(errno);
   }
 
-  async #discard(name: string, words: readonly string[]): Promise<string> {
+  #write(name: string, words: readonly string[], flags = 0): Promise<string> {
+    const [sector = 0, sectorCount = 0, first = 0] = words.map(Number);
+    const data = numberedSectors(first, sectorCount);
+    return this.#submit(name, { op: Op.write, sector, sectorCount, data, flags });
+  }
+
+  async #writeAndFlush(name: string, words: readonly string[], flags = 0): Promise<string> {
+    const written = await this.#write(name, words, flags);
+    return written === 'ok' ? await this.#submit(name, { op: Op.flush }) : written;
+  }
+
+  #range(op: Op, name: string, words: readonly string[]): Promise<string> {
     const [sector = 0, sectorCount = 0] = words.map(Number);
-    const device = this.#rig.mapper.get(name);
-    return answer(await submitBio(device, { op: Op.discard, sector, sectorCount }));
+    return this.#submit(name, { op, sector, sectorCount });
   }
 
   async #hold(name: string, words: readonly string[]): Promise<string> {
-    void this.#write(name, words);
+    void this.#writeAndFlush(name, words);
     for (let round = 0; round < HOLD_ROUNDS; round += 1) await this.#rig.clock.advance(1);
     return 'held';
   }
@@ -116,7 +133,7 @@ class Machine {
     const data = new Uint8Array(device.sizeSectors * 512);
     const request = { op: Op.read, sector: 0, sectorCount: device.sizeSectors, data };
     const errno = await this.#rig.run(submitBio(device, request));
-    return errno === 0 ? contentText(data) : answer(errno);
+    return errno === 0 ? contentText(data) : errnoName(errno);
   }
 
   #limits(name: string): string {
@@ -142,13 +159,9 @@ class Machine {
     const words = [word];
     for (const device of this.#rig.mapper.list().toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const row = device.live?.rows[0];
-      if (row === undefined || !/^snapshot(-merge)?$/.test(row.type)) continue;
+      if (row === undefined || !/^(snapshot(-merge)?|log-writes)$/.test(row.type)) continue;
       words.push(device.name, row.target.status!(), `e${device.eventNumber}`);
     }
     return words.join(' ');
   }
-}
-
-function answer(errno: number): string {
-  return errno === 0 ? 'ok' : errnoName(errno);
 }
