@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openFileDisk } from '../devices/byte-disk.ts';
 import { loadSystem } from '../system/index.ts';
+import { describeUnless } from '../testing/tools.ts';
 import { fileImage } from './base-image.ts';
 
 let folder: string;
@@ -33,13 +34,15 @@ test('an image that is none is refused', () => {
   expect(() => fileImage(folder)).toThrow(/expected a file with a raw image/);
 });
 
-test.skipIf(loadSystem() === null)('an image that somebody writes is refused', async () => {
-  const path = join(folder, 'busy');
-  writeFileSync(path, new Uint8Array(4096));
-  const writer = await openFileDisk(path, { readOnly: false, lock: 'image' });
-  expect(() => fileImage(path)).toThrow(/another program holds it/);
-  await writer.close();
-  const [one, other] = [fileImage(path), fileImage(path)];
-  one.close();
-  other.close();
+describeUnless(loadSystem() === null ? 'locks need koffi' : null)('an image in use', () => {
+  test('is refused while somebody writes it, and may be read by many', async () => {
+    const path = join(folder, 'busy');
+    writeFileSync(path, new Uint8Array(4096));
+    const writer = await openFileDisk(path, { readOnly: false, lock: 'image' });
+    expect(() => fileImage(path)).toThrow(/another program holds it/);
+    await writer.close();
+    const [one, other] = [fileImage(path), fileImage(path)];
+    one.close();
+    other.close();
+  });
 });
