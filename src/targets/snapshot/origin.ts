@@ -118,6 +118,8 @@ export class Origin {
     for (;;) {
       let last: Snapshot | null = null;
       let lastChunk = 0;
+      // Snapshots that need the same chunk share one read of it.
+      this.copier.gather();
       for (const snapshot of snapshots) {
         const end = snapshot.chunkOf(sector + sectorCount - 1);
         for (let chunk = snapshot.chunkOf(sector); chunk <= end; chunk += 1) {
@@ -126,6 +128,7 @@ export class Origin {
           lastChunk = chunk;
         }
       }
+      this.copier.startGathered();
       if (last === null) return false;
       // Devices that answer at once have made it meanwhile.
       if (bio === null || last.protect(lastChunk, bio)) return true;

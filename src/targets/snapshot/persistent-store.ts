@@ -16,6 +16,7 @@
 import { assert } from '../../base/assert.ts';
 import { DmError, Errno, type ErrnoName, errnoName, errnoOf } from '../../base/errors.ts';
 import type { BlockDevice } from '../../core/device.ts';
+import { beginPlug, endPlug } from '../../core/plug.ts';
 import type { TargetMemory } from '../../core/target-memory.ts';
 import { ExceptionArea } from '../../formats/snapshot/area.ts';
 import { EXCEPTION_BYTES, StoreGeometry } from '../../formats/snapshot/geometry.ts';
@@ -167,7 +168,10 @@ export class PersistentStore implements ExceptionStore, StoreMerging {
     if (this.#inArea === this.#geometry.exceptionsPerArea) this.#beginArea(this.#areaNumber + 1);
     // It may have been dropped while it was written.
     const errno = this.#isValid ? 0 : failure;
+    // What they let go is often a row of neighbours.
+    beginPlug();
     for (const exception of told) exception.committed(errno);
+    endPlug();
     this.#isWriting = false;
     this.#goOn();
   }

@@ -2,6 +2,7 @@
 
 import { Errno } from '../../base/errors.ts';
 import type { BlockDevice } from '../../core/device.ts';
+import { beginPlug, endPlug } from '../../core/plug.ts';
 import type { ExceptionStore, PendingException, StoreOptions, StoreUsage } from './store.ts';
 import { StoreQueue } from './store-queue.ts';
 
@@ -34,10 +35,13 @@ export class TransientStore implements ExceptionStore {
 
   commitException(exception: PendingException, isCopied: boolean): void {
     this.#queue.finish(exception, isCopied);
+    // What they let go is often a row of neighbours.
+    beginPlug();
     for (let next = this.#queue.take(); next !== null; next = this.#queue.take()) {
       if (next.copy === 'failed') this.#isValid = false;
       next.committed(this.#isValid ? 0 : Errno.EIO);
     }
+    endPlug();
   }
 
   dropSnapshot(): Promise<boolean> {
