@@ -58,7 +58,7 @@ export class DescriptorDevice implements LeafDevice {
     this.#limits = options.limits(options.descriptor);
     const fd = () => this.#descriptor.fd;
     this.#calls = options.calls ?? nodePoolCalls;
-    this.#syncs = new SyncQueue(fd, this.#calls);
+    this.#syncs = new SyncQueue(fd, this.#calls, options.inMemory);
     this.#transfers = new TransferQueue({
       fd,
       calls: this.#calls,

@@ -1,6 +1,6 @@
 /** The calls of `node:fs` that run on libuv's thread pool, as devices use them; a test puts slow or failing ones in their place. */
 
-import { fdatasync, read, readv, write, writev } from 'node:fs';
+import { fdatasync, fdatasyncSync, read, readv, write, writev } from 'node:fs';
 
 export type CallDone = (error: Error | null, count: number) => void;
 
@@ -16,6 +16,8 @@ export interface PoolCalls {
   readVector(fd: number, pieces: Uint8Array[], positionBytes: number, done: CallDone): void;
   writeVector(fd: number, pieces: Uint8Array[], positionBytes: number, done: CallDone): void;
   syncData(fd: number, done: (error: Error | null) => void): void;
+  /** On this thread, for files that lie in memory: the way to another thread and back is all that takes time there. */
+  syncDataNow?(fd: number): void;
 }
 
 export const nodePoolCalls: PoolCalls = {
@@ -26,4 +28,5 @@ export const nodePoolCalls: PoolCalls = {
   readVector: readv,
   writeVector: writev,
   syncData: fdatasync,
+  syncDataNow: fdatasyncSync,
 };

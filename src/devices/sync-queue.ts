@@ -15,20 +15,40 @@ export type Done = (errno: number) => void;
 
 export class SyncQueue {
   readonly #fd: () => number;
-  readonly #calls: Pick<PoolCalls, 'syncData'>;
+  readonly #calls: Pick<PoolCalls, 'syncData' | 'syncDataNow'>;
+  readonly #inMemory: boolean;
   #waiting: Done[] = [];
   #isRunning = false;
   #failure = 0;
 
-  constructor(fd: () => number, calls: Pick<PoolCalls, 'syncData'>) {
+  /** `inMemory`: no call waits for a disk. */
+  constructor(
+    fd: () => number,
+    calls: Pick<PoolCalls, 'syncData' | 'syncDataNow'>,
+    inMemory = false,
+  ) {
     this.#fd = fd;
     this.#calls = calls;
+    this.#inMemory = inMemory;
   }
 
   /** `done` gets 0 once everything that was written before this call is durable. */
   sync(done: Done): void {
+    if (this.#inMemory && this.#calls.syncDataNow) {
+      this.#syncNow(this.#calls.syncDataNow);
+      done(this.#failure);
+      return;
+    }
     this.#waiting.push(done);
     if (!this.#isRunning) this.#run();
+  }
+
+  #syncNow(syncDataNow: (fd: number) => void): void {
+    try {
+      syncDataNow(this.#fd());
+    } catch (error) {
+      if (this.#failure === 0) this.#failure = ioErrno(error);
+    }
   }
 
   #run(): void {

@@ -7,7 +7,7 @@
 
 import { Errno } from '../base/errors.ts';
 import { type Bio, Op } from '../core/bio.ts';
-import { isPlugged, type PluggedQueue, unplugLater } from '../core/plug.ts';
+import { beginPlug, endPlug, isPlugged, type PluggedQueue, unplugLater } from '../core/plug.ts';
 import type { CachedIo } from './cached-io.ts';
 import { ioErrno } from './leaf-bio.ts';
 import type { PoolCalls } from './pool-calls.ts';
@@ -108,12 +108,17 @@ export class TransferQueue implements PluggedQueue {
     else this.#endBios(transfer, errno);
   }
 
-  /** After an error, bios that were done whole before it did not fail — unless they had to become durable. */
+  /**
+   * After an error, bios that were done whole before it did not fail — unless they had to become durable.
+   * Neighbours that ended together often lead to more of the same: what they submit now is joined again.
+   */
   #endBios({ bios, doneBytes, fua }: Transfer, errno: number): void {
     let endBytes = 0;
+    beginPlug();
     for (const bio of bios) {
       endBytes += bio.lengthBytes;
       this.#options.end(bio, endBytes <= doneBytes && !fua ? 0 : errno);
     }
+    endPlug();
   }
 }

@@ -46,7 +46,8 @@ export interface WorkerLimits {
 
 /** To the worker, on the connection's port. Every one is followed by a signal. */
 export type ToWorker =
-  | { kind: 'reply'; id: number; chunks: Uint8Array[]; durationMs: number }
+  /** Of the requests `ids`: how long each took, and the bytes for the client, whole replies one after the other. */
+  | { kind: 'replies'; ids: number[]; durationsMs: number[]; chunks: Uint8Array[] }
   | { kind: 'plan'; plan: Plan }
   /** Drop the copy: the next plan makes another. */
   | { kind: 'forget' }
@@ -57,8 +58,13 @@ export type ToWorker =
 
 /** From the worker, on the connection's port. */
 export type FromWorker =
-  /** `header` is the request as it came; `payload` is the worker's to give away. */
-  | { kind: 'request'; id: number; header: Uint8Array; payload: Uint8Array | null }
+  /** Requests as they came, numbered from `firstId` on; how they lie in `bytes` see request-batch.ts. */
+  | {
+      kind: 'requests';
+      firstId: number;
+      bytes: Uint8Array<ArrayBuffer>;
+      payloadLengths: number[];
+    }
   /** The plan sent last is read, so that another may be sent. */
   | { kind: 'planned' }
   | { kind: 'end'; reason: string | null; counters: WorkerCounters };

@@ -6,11 +6,13 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { systemClock } from '../../../base/clock.ts';
 import type { MappedDevice } from '../../../core/mapped-device.ts';
+import { beginPlug, endPlug } from '../../../core/plug.ts';
 import { MAX_PAYLOAD_BYTES, TransmissionFlag } from '../../../protocols/nbd/constants.ts';
 import {
   createRequest,
   decodeExtendedRequest,
   decodeRequest,
+  requestHeaderBytes,
 } from '../../../protocols/nbd/request.ts';
 import type { System } from '../../../system/index.ts';
 import type { AssistantSeat } from '../../data-plane/cipher-assistant/assistants.ts';
@@ -22,6 +24,8 @@ import { Executor, type RequestUnderWay } from '../executor.ts';
 import type { NbdSession } from '../session.ts';
 import { waitUntilTaken } from './lent.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
+import { ReplyBatch } from './reply-batch.ts';
+import { forEachRequest } from './request-batch.ts';
 
 export interface PlaneConnectionOptions {
   system: System;
@@ -53,8 +57,6 @@ const LIMITS = {
   maxForwardedBytes: 2 * MAX_PAYLOAD_BYTES,
   lingerMs: 1000,
 };
-/** Chunks above this are moved to the worker instead of copied, when nobody else can see their memory. */
-const MOVE_BYTES = 16 * 1024;
 
 export class PlaneConnection {
   /** Resolves when the thread is done with it and its descriptors are closed. */
@@ -66,6 +68,8 @@ export class PlaneConnection {
   readonly #port: MessagePort;
   readonly #executor: Executor;
   readonly #assistant: AssistantSeat | null;
+  readonly #replies = new ReplyBatch();
+  #isExecuting = false;
   #resolveGone!: (end: ConnectionEnd) => void;
   #isGone = false;
 
@@ -163,8 +167,8 @@ export class PlaneConnection {
 
   #receive(message: FromWorker): void {
     switch (message.kind) {
-      case 'request':
-        this.#execute(message);
+      case 'requests':
+        this.#executeAll(message);
         break;
       case 'planned':
         this.#link.planned();
@@ -175,15 +179,39 @@ export class PlaneConnection {
     }
   }
 
-  #execute({ id, header, payload }: Extract<FromWorker, { kind: 'request' }>): void {
+  /** Neighbours among them are joined at the bottom. */
+  #executeAll(message: Extract<FromWorker, { kind: 'requests' }>): void {
+    this.#isExecuting = true;
+    beginPlug();
+    forEachRequest(message, requestHeaderBytes(this.#options.session.extendedHeaders), (...one) =>
+      this.#execute(message.bytes, ...one),
+    );
+    endPlug();
+    this.#isExecuting = false;
+    this.#postReplies();
+  }
+
+  #execute(bytes: Uint8Array, id: number, headerAt: number, payload: Uint8Array | null): void {
     const request = createRequest();
-    if (this.#options.session.extendedHeaders) decodeExtendedRequest(header, 0, request);
-    else decodeRequest(header, 0, request);
+    if (this.#options.session.extendedHeaders) decodeExtendedRequest(bytes, headerAt, request);
+    else decodeRequest(bytes, headerAt, request);
     const startMs = systemClock.nowMs();
     this.#executor.execute(request, payload, (chunks) => {
-      const durationMs = systemClock.nowMs() - startMs;
-      this.#post({ kind: 'reply', id, chunks, durationMs }, movable(chunks));
+      this.#reply(id, chunks, systemClock.nowMs() - startMs);
     });
+  }
+
+  /** What ends together is posted together: at the end of this turn. */
+  #reply(id: number, chunks: readonly Uint8Array[], durationMs: number): void {
+    const isFirst = this.#replies.isEmpty;
+    this.#replies.add(id, chunks, durationMs);
+    if (isFirst && !this.#isExecuting) queueMicrotask(() => this.#postReplies());
+  }
+
+  #postReplies(): void {
+    if (this.#replies.isEmpty) return;
+    const { message, transfer } = this.#replies.take();
+    this.#post(message, transfer);
   }
 
   #finish(end: ConnectionEnd): void {
@@ -198,12 +226,4 @@ export class PlaneConnection {
     system.descriptors.close(eventFd);
     this.#resolveGone(end);
   }
-}
-
-/** The memory of large chunks that is theirs alone, but for the room that was left for a header. */
-function movable(chunks: readonly Uint8Array[]): ArrayBuffer[] {
-  return chunks
-    .filter(({ length, buffer }) => length >= MOVE_BYTES && buffer.byteLength - length < MOVE_BYTES)
-    .map((chunk) => chunk.buffer)
-    .filter((memory): memory is ArrayBuffer => memory instanceof ArrayBuffer);
 }

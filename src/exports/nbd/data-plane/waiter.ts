@@ -27,6 +27,12 @@ export interface WaiterOptions {
   spinMicroseconds: number;
 }
 
+export interface ReceivePlace {
+  offsetBytes: number;
+  lengthBytes: number;
+  mainWorks: boolean;
+}
+
 export class Waiter {
   /** Times that spinning was tried, and that the thread slept. */
   spinCount = 0;
@@ -46,13 +52,14 @@ export class Waiter {
 
   /**
    * Receives at `offsetBytes`, waiting until there is something. Returns the count, 0 at the end of the stream, a negative
-   * errno, or -EAGAIN when the main thread has a message.
+   * errno, or -EAGAIN when the main thread has a message. `mainWorks`: it has requests to work on, and on a small machine needs
+   * the processor for them.
    */
-  receive(buffer: PinnedBuffer, offsetBytes: number, lengthBytes: number): number {
+  receive(buffer: PinnedBuffer, { offsetBytes, lengthBytes, mainWorks }: ReceivePlace): number {
     for (;;) {
       let count = this.#tryReceive(buffer, offsetBytes, lengthBytes);
       if (count !== -Errno.EAGAIN) return count;
-      if (this.#spinMs > 0 && this.#credit > 0)
+      if (this.#spinMs > 0 && this.#credit > 0 && !mainWorks)
         count = this.#spin(buffer, offsetBytes, lengthBytes);
       if (count !== -Errno.EAGAIN || this.#options.gate.signalled) return count;
       if (this.#sleep(this.#both)) return -Errno.EAGAIN;

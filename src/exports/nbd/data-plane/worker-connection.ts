@@ -3,7 +3,7 @@
  * and hands everything else to the main thread.
  *
  * Invariants
- * - Every request is answered exactly once: here, or by a `reply` message of the main thread.
+ * - Every request is answered exactly once: here, or by a `replies` message of the main thread.
  * - I/O on the copy happens only inside the gate; sending never does, so that a slow client cannot hold up a suspend.
  */
 
@@ -21,6 +21,7 @@ import { InputBuffer } from './input-buffer.ts';
 import type { FromWorker, StartMessage, ToWorker, WorkerCounters } from './messages.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { PlainRequests, REPLY_HEADER_BYTES } from './plain-requests.ts';
+import { RequestBatch } from './request-batch.ts';
 import { Waiter } from './waiter.ts';
 import { createWire, type Wire } from './wire.ts';
 
@@ -57,6 +58,8 @@ export class WorkerConnection {
   readonly #wire: Wire;
   readonly #plain: PlainRequests;
   readonly #forwarding: Forwarding;
+  /** Handed back, and not posted yet. */
+  readonly #batch: RequestBatch;
   /** Set when the connection is over. */
   #ended: { reason: string | null } | null = null;
   /** Set when no more requests are taken: it is over once those under way are answered. */
@@ -82,6 +85,7 @@ export class WorkerConnection {
     const onBroken = (reason: string) => this.#end(reason);
     this.#plain = new PlainRequests({ system, start, gate, input, output, wire, onBroken });
     this.#forwarding = new Forwarding(start.limits);
+    this.#batch = new RequestBatch(input.pinned.bytes, wire.requestHeaderBytes);
     input.load(start.leftover);
   }
 
@@ -146,8 +150,10 @@ export class WorkerConnection {
       if (received === undefined) return;
       const { message } = received;
       switch (message.kind) {
-        case 'reply':
-          this.#forwarding.answered(message.id, message.durationMs);
+        case 'replies':
+          message.ids.forEach((id, index) => {
+            this.#forwarding.answered(id, message.durationsMs[index]!);
+          });
           for (const chunk of message.chunks) this.#output.sendChunk(chunk);
           break;
         case 'plan':
@@ -176,8 +182,9 @@ export class WorkerConnection {
       return;
     }
     const input = this.#input;
-    const wanted = input.prepare(this.#partialBytes);
-    const count = this.#waiter.receive(input.pinned, input.end, wanted);
+    const lengthBytes = input.prepare(this.#partialBytes);
+    const place = { offsetBytes: input.end, lengthBytes, mainWorks: !this.#forwarding.isIdle };
+    const count = this.#waiter.receive(input.pinned, place);
     if (count > 0) input.received(count);
     // The client may have shut its own half only, and wait for the rest of its answers.
     else if (count === 0)
@@ -186,8 +193,13 @@ export class WorkerConnection {
       this.#end(`the client cannot be read from: ${errnoName(-count)}`);
   }
 
-  /** Serves every request that is complete, as long as nothing else needs attention. */
   #consume(): void {
+    this.#consumeAll();
+    this.#postBatch();
+  }
+
+  /** Serves every request that is complete, as long as nothing else needs attention. */
+  #consumeAll(): void {
     const input = this.#input;
     const wire = this.#wire;
     const headerBytes = wire.requestHeaderBytes;
@@ -216,6 +228,8 @@ export class WorkerConnection {
     this.#requestCount += 1;
     if (this.#wire.request.command === Command.disconnect) this.#finish(null);
     else if (!this.#plain.serve()) this.#forward(payloadBytes, this.#plain.slowDisk);
+    // What was handed back need not wait for more of what this thread does.
+    else this.#postBatch();
   }
 
   /** False when the connection cannot go on; otherwise the main thread refuses the request and its payload is skipped. */
@@ -241,15 +255,14 @@ export class WorkerConnection {
   }
 
   #forward(payloadBytes: number, slowDisk: SlowDisk | null): void {
-    const { request, requestHeaderBytes } = this.#wire;
-    const { pinned, start } = this.#input;
-    const payloadAt = start + requestHeaderBytes;
-    const header = pinned.bytes.slice(start, payloadAt);
-    const payload =
-      payloadBytes > 0 ? pinned.bytes.slice(payloadAt, payloadAt + payloadBytes) : null;
-    const id = this.#forwarding.add(request, payloadBytes, slowDisk);
-    const transfer = payload ? [header.buffer, payload.buffer] : [header.buffer];
-    this.#post({ kind: 'request', id, header, payload }, transfer);
+    const id = this.#forwarding.add(this.#wire.request, payloadBytes, slowDisk);
+    this.#batch.add(id, this.#input.start, payloadBytes);
+    if (this.#batch.isFull) this.#postBatch();
+  }
+
+  #postBatch(): void {
+    const message = this.#batch.take();
+    if (message !== null) this.#post(message, [message.bytes.buffer]);
   }
 
   /** Everything is answered. A socket that is closed with input unread may take the last answers back, so the client goes first. */
