@@ -51,15 +51,23 @@ export interface NumberRange {
   plus?: boolean;
 }
 
+type Open = (operand: string, options?: { readOnly?: boolean }) => BlockDevice;
+
+interface Opening {
+  readonly readOnly: boolean;
+  readonly message: string;
+  readonly code: ErrnoName | undefined;
+}
+
 /** The kernel's `unsigned int`. */
 export const UINT_MAX = 2 ** 32 - 1;
 
 export class ArgumentReader {
   readonly #words: readonly string[];
-  readonly #open: (operand: string) => BlockDevice;
+  readonly #open: Open;
   #index = 0;
 
-  constructor(words: readonly string[], open: (operand: string) => BlockDevice) {
+  constructor(words: readonly string[], open: Open) {
     this.#words = words;
     this.#open = open;
   }
@@ -111,8 +119,17 @@ export class ArgumentReader {
 
   /** Opens a device operand; `message` is the kernel's text when that fails, `code` its answer where that is not the cause's. */
   open(operand: string, message = 'Device lookup failed', code?: ErrnoName): BlockDevice {
+    return this.#opened(operand, { readOnly: false, message, code });
+  }
+
+  /** One that the target never writes, so that it may be read-only though the table is not. */
+  openReadOnly(operand: string, message: string): BlockDevice {
+    return this.#opened(operand, { readOnly: true, message, code: undefined });
+  }
+
+  #opened(operand: string, { readOnly, message, code }: Opening): BlockDevice {
     try {
-      return this.#open(operand);
+      return this.#open(operand, { readOnly });
     } catch (error) {
       if (!(error instanceof DmError)) throw error;
       throw new DmError(code ?? error.code, `${message}: ${error.message}`, { cause: error });

@@ -35,18 +35,23 @@ export class OpenedDevices {
   readonly operands = new Map<string, BlockDevice>();
   readonly devices: BlockDevice[] = [];
   readonly #opened: OpenedDevice[] = [];
+  /** Words that nobody wants to write by. */
+  readonly #readOnlyWords = new Set<string>();
   readonly #options: OpenerOptions;
 
   constructor(options: OpenerOptions) {
     this.#options = options;
   }
 
-  /** One function for all rows. */
-  readonly open = (operand: string): BlockDevice => {
+  /** One function for all rows. `readOnly`: whatever the table's mode. */
+  readonly open = (operand: string, { readOnly = false } = {}): BlockDevice => {
     const known = this.operands.get(operand);
-    if (known) return known;
-    const { opener, readOnly, directory } = this.#options;
-    const opened = opener.open(operand, { readOnly, directory });
+    if (known && (readOnly || !this.#readOnlyWords.has(operand))) return known;
+    const { opener, directory } = this.#options;
+    const mode = { readOnly: readOnly || this.#options.readOnly, directory };
+    const opened = opener.open(operand, mode);
+    if (readOnly) this.#readOnlyWords.add(operand);
+    else this.#readOnlyWords.delete(operand);
     this.#opened.push(opened);
     this.operands.set(operand, opened.device);
     if (!this.devices.includes(opened.device)) this.devices.push(opened.device);

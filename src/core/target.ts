@@ -101,10 +101,10 @@ export interface TargetContext {
   readonly start: number;
   readonly length: number;
   /**
-   * Opens an operand (path, `major:minor`, `mapper/NAME`, URI, `mem:SIZE`) for the table's mode. The table closes it.
+   * Opens an operand (path, `major:minor`, `mapper/NAME`, URI, `mem:SIZE`) for the table's mode, or to be read alone. The table closes it.
    * Throws DmError (ENOENT, ENOTBLK, EBUSY ...) with the kernel's words at the target's choice in front: see `ArgumentReader.device`.
    */
-  open(operand: string): BlockDevice;
+  open(operand: string, options?: { readOnly?: boolean }): BlockDevice;
   /** What words of the arguments name (line-secrets.ts); the caller wipes them unless they are those of a copy. */
   readonly secrets: readonly Secret[];
   /** Keys that arguments refer to. */

@@ -113,3 +113,26 @@ describe('lines that are refused', () => {
     await world.start('next', '0 32768 snapshot O C P 8');
   });
 });
+
+test('the origin is opened for writing only where it is written', async () => {
+  const modeOfOrigin = async (...rows: string[]) => {
+    const world = createWorld();
+    const modes: string[] = [];
+    const open = world.disks.open.bind(world.disks);
+    world.disks.open = (operand, mode?: { readOnly: boolean }) => {
+      modes.push(`${operand} ${mode?.readOnly ? 'read' : 'write'}`);
+      return open(operand);
+    };
+    const device = world.mapper.create({ name: 't' });
+    await world.load(device, rows.join('\n'));
+    await world.mapper.remove(device);
+    expect(world.disks.openCount).toBe(0);
+    return modes;
+  };
+  const discards = '2 discard_zeroes_cow discard_passdown_origin';
+  expect(await modeOfOrigin('0 64 snapshot O C P 8')).toEqual(['O read', 'C write']);
+  expect(await modeOfOrigin(`0 64 snapshot O C P 8 ${discards}`)).toEqual(['O write', 'C write']);
+  expect(await modeOfOrigin('0 64 snapshot-merge O C P 8')).toEqual(['O write', 'C write']);
+  const both = ['0 64 snapshot O C P 8', '64 64 linear O 64', '128 64 linear O 64'];
+  expect(await modeOfOrigin(...both)).toEqual(['O read', 'C write', 'O write']);
+});

@@ -19,12 +19,17 @@ export interface SnapshotLine {
 const MAX_CHUNK_SECTORS = 2 ** 22 - 1;
 const STORE_FAILED = "Couldn't create exception store";
 
-export function readLine(args: ArgumentReader): SnapshotLine {
+/** The origin is opened for writing only where that is done: a snapshot may have one that is read-only. */
+export function readLine(args: ArgumentReader, { isMerge }: { isMerge: boolean }): SnapshotLine {
   args.expectCount(args.count >= 4, 'requires 4 or more arguments');
   const [originWord, cowWord] = [args.word('origin'), args.word('COW device')];
   const [storeWord, chunkWord] = [args.word('store'), args.word('chunk')];
   const features = readFeatures(args);
-  const origin = args.open(originWord, 'Cannot get origin device');
+  const isWritten = isMerge || features.discardPassdownOrigin;
+  const noOrigin = 'Cannot get origin device';
+  const origin = isWritten
+    ? args.open(originWord, noOrigin)
+    : args.openReadOnly(originWord, noOrigin);
   const cow = args.open(cowWord, 'Cannot get COW device');
   if (formatDeviceNumber(origin.number) === formatDeviceNumber(cow.number)) {
     throw args.error('COW device cannot be the same as origin device', cowWord);

@@ -9,8 +9,9 @@ import { SnapshotTarget } from './snapshot-target.ts';
 type Create = TargetType['create'];
 
 export const createSnapshot: Create = (args, context) =>
-  new SnapshotTarget(readLine(args), context);
+  new SnapshotTarget(readLine(args, { isMerge: false }), context);
 
 export const createOrigin: Create = (args, context) => new OriginTarget(args, context);
 
-export const createMerge: Create = (args, context) => new MergeTarget(readLine(args), context);
+export const createMerge: Create = (args, context) =>
+  new MergeTarget(readLine(args, { isMerge: true }), context);
