@@ -32,9 +32,12 @@ export interface WorldOptions {
   user?: 'root' | 'nobody';
   /** Options of `exec`. */
   words?: readonly string[];
+  /** Of one script. */
+  timeoutMs?: number;
 }
 
-export function openWorld({ user = 'root', words = [] }: WorldOptions = {}): ExecWorld {
+export function openWorld(options: WorldOptions = {}): ExecWorld {
+  const { user = 'root', words = [], timeoutMs = 60_000 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'devmapper-exec-'));
   chmodSync(folder, 0o755);
   if (user === 'nobody') chownSync(folder, NOBODY, NOBODY);
@@ -48,9 +51,9 @@ export function openWorld({ user = 'root', words = [] }: WorldOptions = {}): Exe
         HOME: folder,
         LVM_SUPPRESS_FD_WARNINGS: '1',
       };
-      const options = { env: environment, cwd: folder, timeout: 60_000 };
+      const execution = { env: environment, cwd: folder, timeout: timeoutMs };
       const [file = '', ...rest] = [...identity, process.execPath, program, ...all];
-      execFile(file, rest, options, (error, stdout, stderr) => {
+      execFile(file, rest, execution, (error, stdout, stderr) => {
         const status = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
         resolve({ status, stdout, stderr });
       });
