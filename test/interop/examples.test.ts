@@ -23,7 +23,9 @@ async function run(path: string): Promise<string> {
 function snippets(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8').replaceAll(/^ +\* ?/gm, '');
   const blocks = [...text.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code!);
-  return blocks.filter((code) => /from 'devmapper/.test(code) && /^await/m.test(code));
+  return blocks.filter(
+    (code) => /from 'devmapper/.test(code) && /^(const .* = )?await /m.test(code),
+  );
 }
 
 /** What an example says that it prints, below its last code. */
