@@ -104,17 +104,19 @@ export class ExceptionTable implements ExceptionSink {
     assert(isChunk(oldChunk) && isChunk(newChunk), 'an exception has chunks below 2^46');
     const hash = this.#hashOf(oldChunk);
     const { words, slotMask } = this.#directory[hash & this.#directoryMask]!;
-    const low = oldChunk >>> 0;
-    const high = (oldChunk / LOW) >>> 0;
+    const low = oldChunk | 0;
+    const high = (oldChunk / LOW) | 0;
+    const place = placeOf(low);
     let neighbour = -1;
     let slot = firstSlot(hash, slotMask);
     let at = RUN_WORDS * slot;
     while (words[at + HIGHS] !== 0) {
-      const offset = low - words[at + OLD]!;
-      const count = words[at + HIGHS]! & COUNT_MASK;
-      if (offset >= -1 && offset <= count && isOfGroup(words, at, low, high)) {
+      if (isOfGroup(words, at, low, high)) {
+        const offset = place - placeOf(words[at + OLD]!);
+        const count = words[at + HIGHS]! & COUNT_MASK;
         if (offset >= 0 && offset < count) return false;
-        if (newOf(words, at) + offset === newChunk) neighbour = at;
+        const isNext = offset === -1 || offset === count;
+        if (isNext && newOf(words, at) + offset === newChunk) neighbour = at;
       }
       slot = (slot + 1) & slotMask;
       at = RUN_WORDS * slot;
@@ -264,16 +266,17 @@ function firstSlot(hash: number, slotMask: number): number {
 
 /** Where the run begins that contains the chunk; -1: there is none. */
 function findRun(words: Uint32Array, slotMask: number, hash: number, oldChunk: number): number {
-  const low = oldChunk >>> 0;
-  const high = (oldChunk / LOW) >>> 0;
+  const low = oldChunk | 0;
+  const high = (oldChunk / LOW) | 0;
+  const place = placeOf(low);
   let slot = firstSlot(hash, slotMask);
   for (;;) {
     const at = RUN_WORDS * slot;
-    const highs = words[at + HIGHS]!;
-    if (highs === 0) return -1;
-    const offset = low - words[at + OLD]!;
-    const isInRun = offset >= 0 && offset < (highs & COUNT_MASK);
-    if (isInRun && highs >>> OLD_SHIFT === high) return at;
+    if (words[at + HIGHS] === 0) return -1;
+    if (isOfGroup(words, at, low, high)) {
+      const offset = place - placeOf(words[at + OLD]!);
+      if (offset >= 0 && offset < (words[at + HIGHS]! & COUNT_MASK)) return at;
+    }
     slot = (slot + 1) & slotMask;
   }
 }
@@ -284,10 +287,10 @@ function emptySlotFrom({ words, slotMask }: Page, hash: number): number {
   return RUN_WORDS * slot;
 }
 
-/** Groups do not cross 2^32, so that the low bits tell a place in the group. */
+/** Groups do not cross 2^32. Nothing but whole numbers of 32 bits: this is what a search does at each slot. */
 function isOfGroup(words: Uint32Array, at: number, low: number, high: number): boolean {
-  const isSameLow = (words[at + OLD]! ^ low) >>> 0 < GROUP_CHUNKS;
-  return isSameLow && words[at + HIGHS]! >>> OLD_SHIFT === high;
+  if ((words[at + OLD]! ^ low) >>> GROUP_BITS !== 0) return false;
+  return words[at + HIGHS]! >>> OLD_SHIFT === high;
 }
 
 function oldOf(words: Uint32Array, at: number): number {
