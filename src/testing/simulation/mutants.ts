@@ -1,11 +1,11 @@
 /** Bugs to be found: targets with one thing wrong, made by wrapping the right ones. */
 
 import type { ArgumentReader } from '../../core/arguments.ts';
-import { Bio, Op } from '../../core/bio.ts';
+import { Bio, BioFlag, Op } from '../../core/bio.ts';
 import type { BlockDevice } from '../../core/device.ts';
 import type { Target, TargetContext, TargetType } from '../../core/target.ts';
 import { linear } from '../../targets/linear.ts';
-import { snapshot, snapshotOrigin } from '../../targets/snapshot/index.ts';
+import { snapshot, snapshotMerge, snapshotOrigin } from '../../targets/snapshot/index.ts';
 import { striped } from '../../targets/striped.ts';
 
 export interface Mutant {
@@ -41,27 +41,46 @@ function mutate(
   };
 }
 
-/** A snapshot whose COW device does with some bios what `takes` does; it answers whether it took one. */
-function mutateCow(takes: (bio: Bio) => boolean): TargetType {
-  const wrap = (device: BlockDevice) =>
-    override<BlockDevice>(device, {
+/** Of the number in a store's header that says whether it is valid. */
+const VALID_OFFSET = 4;
+const ORIGIN = 1;
+const COW = 2;
+
+/** One of whose devices, counted as its row names them, does with some bios what `takes` does; it answers whether it took one. */
+function mutateDevice(
+  type: TargetType,
+  number: number,
+  createTakes: () => (bio: Bio) => boolean,
+): TargetType {
+  const wrap = (device: BlockDevice) => {
+    const takes = createTakes();
+    return override<BlockDevice>(device, {
       submit: (bio: Bio) => {
         if (!takes(bio)) device.submit(bio);
       },
     });
+  };
   return {
-    ...snapshot,
+    ...type,
     create(args, context) {
       let openCount = 0;
-      const open = (...words: Parameters<ArgumentReader['open']>) => {
-        const device = args.open(...words);
+      const counted = (device: BlockDevice) => {
         openCount += 1;
-        // The origin comes first.
-        return openCount === 2 ? wrap(device) : device;
+        return openCount === number ? wrap(device) : device;
       };
-      return snapshot.create(override<ArgumentReader>(args, { open }), context);
+      const changed = {
+        open: (...words: Parameters<ArgumentReader['open']>) => counted(args.open(...words)),
+        openReadOnly: (...words: Parameters<ArgumentReader['openReadOnly']>) =>
+          counted(args.openReadOnly(...words)),
+      };
+      return type.create(override<ArgumentReader>(args, changed), context);
     },
   };
+}
+
+/** What a sender sends comes as a clone, which has a parent. */
+function isOwn(bio: Bio): boolean {
+  return bio.parent === null;
 }
 
 function endWell(bio: Bio): true {
@@ -113,18 +132,45 @@ const missesBorder = mutate(striped, (target, { start, length }) => ({
   },
 }));
 
-let metadataCount = 0;
+/** The disk may keep to itself for a while what its sender wants to be durable. */
+const forgetsFua = mutate(striped, (target) => ({
+  map(bio) {
+    bio.flags &= ~BioFlag.fua;
+    return target.map(bio);
+  },
+}));
+
 /** Every other time the exceptions that are kept on the COW device are not. */
-const losesExceptions = mutateCow((bio) => {
-  // What a sender writes is a clone of its own.
-  const isMetadata = bio.op === Op.write && bio.parent === null && bio.sector > 0;
-  if (!isMetadata) return false;
-  metadataCount += 1;
-  return metadataCount % 2 === 0 && endWell(bio);
+const losesExceptions = mutateDevice(snapshot, COW, () => {
+  let count = 0;
+  return (bio) => {
+    if (bio.op !== Op.write || !isOwn(bio) || bio.sector === 0) return false;
+    count += 1;
+    return count % 2 === 0 && endWell(bio);
+  };
 });
 
 /** The exceptions may be on the disk and the data they stand for not. */
-const commitsUnflushed = mutateCow((bio) => bio.op === Op.flush && endWell(bio));
+const commitsUnflushed = mutateDevice(snapshot, COW, () => (bio) => {
+  return bio.op === Op.flush && endWell(bio);
+});
+
+/** The data may be on the disk, acknowledged, and the exceptions not. */
+const commitsWithoutFua = mutateDevice(snapshot, COW, () => (bio) => {
+  if (isOwn(bio)) bio.flags &= ~BioFlag.fua;
+  return false;
+});
+
+/** The header stays as it was. */
+const keepsValid = mutateDevice(snapshot, COW, () => (bio) => {
+  const isHeader = bio.op === Op.write && bio.sector === 0 && isOwn(bio);
+  return isHeader && bio.data[bio.dataOffset + VALID_OFFSET] === 0 && endWell(bio);
+});
+
+/** The exceptions are gone, and what they stood for is not on the origin for good. */
+const mergesUnflushed = mutateDevice(snapshotMerge, ORIGIN, () => (bio) => {
+  return bio.op === Op.flush && isOwn(bio) && endWell(bio);
+});
 
 /** What is copied for the snapshots is the new content already. */
 const copiesLate = mutate(snapshotOrigin, (target) => ({
@@ -144,7 +190,11 @@ export const mutants: readonly Mutant[] = [
   { name: 'a flush that is not forwarded', type: forgetsFlushes },
   { name: 'a write answered before the disk ended it', type: answersEarly },
   { name: 'the wrong sector at the end of a row', type: missesBorder },
+  { name: 'FUA that gets lost', type: forgetsFua },
   { name: 'a lost exception', type: losesExceptions },
   { name: 'exceptions committed without a flush', type: commitsUnflushed },
+  { name: 'exceptions that are not durable when they are committed', type: commitsWithoutFua },
+  { name: 'an invalid snapshot whose store does not say so', type: keepsValid },
+  { name: 'a merge without a flush', type: mergesUnflushed },
   { name: 'a copy after the write to the origin', type: copiesLate },
 ];
