@@ -193,7 +193,8 @@ class Search {
       if (next === null) return;
       const { state, offered } = next;
       const verdict = await this.#look(seat, offered);
-      if (verdict?.isGood === false) this.#found.push({ state, offered, verdict });
+      if (verdict === null) return;
+      if (!verdict.isGood) this.#found.push({ state, offered, verdict });
     }
   }
 

@@ -74,6 +74,7 @@ test('nobody waits for a check that is closed', async () => {
   const looking = check.look(STATE);
   check[Symbol.dispose]();
   expect(await looking).toBeNull();
+  expect(await check.look(STATE)).toBeNull();
 });
 
 test('a check that cannot be run says so', async () => {

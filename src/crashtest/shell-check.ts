@@ -42,6 +42,7 @@ export interface ShellCheckOptions {
 export class ShellCheck implements Disposable {
   readonly #options: ShellCheckOptions;
   #shell: ChildProcess | null = null;
+  #isClosed = false;
   #answer: (status: number | Error) => void = () => {};
   #giveUp: (reason: 'late' | null) => void = () => {};
 
@@ -73,7 +74,7 @@ export class ShellCheck implements Disposable {
   /** Resolves with the exit status; `late` or, interrupted, null: it was ended with all that it began. */
   async #ask(lines: string): Promise<number | 'late' | null> {
     const { timeoutMs, signal, clock = systemClock } = this.#options;
-    if (signal?.aborted) return null;
+    if (signal?.aborted || this.#isClosed) return null;
     this.#shell ??= this.#start();
     const input = this.#shell.stdin!;
     const timer = clock.after(timeoutMs, () => this.#giveUp('late'));
@@ -141,6 +142,7 @@ export class ShellCheck implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isClosed = true;
     this.#answer = () => {};
     this.#stop();
     // Who waits for it must not do so until it is late.
