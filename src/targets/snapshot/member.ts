@@ -74,6 +74,14 @@ export class SnapshotMember implements Member, SnapshotOwner {
     });
     await snapshot.open();
     this.snapshot = snapshot;
+    this.#compareChunks(snapshot.chunkSectors);
+  }
+
+  #compareChunks(chunkSectors: number): void {
+    const asked = this.#line.chunkSectors;
+    if (asked === 0 || asked === chunkSectors) return;
+    const kept = `chunk size ${chunkSectors} in device metadata overrides table chunk size of ${asked}`;
+    this.report(`snapshot: ${kept}, on ${this.cow.operand}`);
   }
 
   /** Resolves when nobody writes to the COW device any more who was there before and hands nothing over. */

@@ -59,6 +59,13 @@ describe('snapshot', () => {
     const again = await rig.start('again', `0 ${SIZE} snapshot mapper/real C P 8`);
     expect(await numbers(rig, again)).toEqual(changed);
     expect(rig.status('again')).toBe('40/1024 16');
+    expect(rig.reports).toEqual([]);
+    await rig.run(rig.mapper.remove(again));
+    const other = await rig.start('other', `0 ${SIZE} snapshot mapper/real C P 32`);
+    expect(await numbers(rig, other)).toEqual(changed);
+    expect(rig.reports).toEqual([
+      'other: snapshot: chunk size 8 in device metadata overrides table chunk size of 32, on C',
+    ]);
   });
 
   test('that is not persistent has no metadata, and forgets', async () => {
