@@ -24,8 +24,8 @@ import { itemsOfTurn } from './turns.ts';
 const missing = missingTools(['dmsetup', 'losetup']);
 const obstacle = missing.length > 0 ? `needs ${missing.join(', ')}` : execObstacle();
 
-/** In an emulated machine each command takes a quarter of a second: the kernel runs every fourth script. */
-const TURNS = 4;
+/** In an emulated machine each command takes a quarter of a second: the kernel runs one script each hour. */
+const TURNS = 13;
 
 type Side = Difference['sides'][number];
 

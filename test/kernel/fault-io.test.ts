@@ -5,7 +5,7 @@ import { faultIoCases } from './fault-io-cases.ts';
 import { requireKernel } from './kernel.ts';
 import { itemsOfTurn } from './turns.ts';
 
-const TURNS = 6;
+const TURNS = 12;
 
 requireKernel()('flakey and delay in the real kernel', () => {
   test('do what is kept in test/golden', async () => {

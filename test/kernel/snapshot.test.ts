@@ -10,8 +10,8 @@ import { type SnapshotCase, snapshotCases } from './snapshot-cases.ts';
 import { snapshotEdges } from './snapshot-edges.ts';
 import { itemsOfTurn } from './turns.ts';
 
-const TURNS = 6;
-const EDGE_TURNS = 8;
+const TURNS = 12;
+const EDGE_TURNS = 16;
 
 const firstJob = ({ steps, sizes }: Pick<SnapshotCase, 'steps' | 'sizes'>): DeviceJob => ({
   steps,

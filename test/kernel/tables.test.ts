@@ -6,7 +6,7 @@ import type { TableCase } from './table-scripts.ts';
 import { allCases, badCases, goodCases } from './tables.ts';
 import { itemsOfTurn } from './turns.ts';
 
-const TURNS = 6;
+const TURNS = 18;
 
 /** What the kernel's log says about a refusal, without its prefixes and without what we word otherwise. */
 function kernelWords(log: string): string {
