@@ -51,11 +51,36 @@ export interface RequestUnderWay {
   forMs: number;
 }
 
-/** A request and what its reply needs to repeat of it. */
-interface Operation extends Readonly<Request> {
+/** A request and what its reply needs to repeat of it. Field by field: spreading took a tenth of the time of a small request. */
+class Operation implements Readonly<Request> {
+  readonly flags: number;
+  readonly command: number;
+  readonly cookieHigh: number;
+  readonly cookieLow: number;
+  readonly offsetHigh: number;
+  readonly offsetLow: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
   readonly payload: Uint8Array | null;
   readonly startMs: number;
   readonly done: ReplyCallback;
+
+  constructor(
+    request: Request,
+    { payload, startMs, done }: Pick<Operation, 'payload' | 'startMs' | 'done'>,
+  ) {
+    this.flags = request.flags;
+    this.command = request.command;
+    this.cookieHigh = request.cookieHigh;
+    this.cookieLow = request.cookieLow;
+    this.offsetHigh = request.offsetHigh;
+    this.offsetLow = request.offsetLow;
+    this.offsetBytes = request.offsetBytes;
+    this.lengthBytes = request.lengthBytes;
+    this.payload = payload;
+    this.startMs = startMs;
+    this.done = done;
+  }
 }
 
 export class Executor {
@@ -103,7 +128,7 @@ export class Executor {
   /** `payload` is what followed the header, null if nothing did. Anything but `disconnect`, which is the stream's. */
   execute(request: Request, payload: Uint8Array | null, done: ReplyCallback): void {
     const startMs = this.#clock.nowMs();
-    const operation: Operation = { ...request, payload, startMs, done };
+    const operation = new Operation(request, { payload, startMs, done });
     this.#underWay.add(operation);
     if (this.#closed) {
       const message = 'The server is shutting down';

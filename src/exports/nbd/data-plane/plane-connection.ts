@@ -183,8 +183,10 @@ export class PlaneConnection {
   #executeAll(message: Extract<FromWorker, { kind: 'requests' }>): void {
     this.#isExecuting = true;
     beginPlug();
-    forEachRequest(message, requestHeaderBytes(this.#options.session.extendedHeaders), (...one) =>
-      this.#execute(message.bytes, ...one),
+    const { bytes } = message;
+    const headerBytes = requestHeaderBytes(this.#options.session.extendedHeaders);
+    forEachRequest(message, headerBytes, (id, headerAt, payload) =>
+      this.#execute(bytes, id, headerAt, payload),
     );
     endPlug();
     this.#isExecuting = false;
