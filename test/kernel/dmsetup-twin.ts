@@ -175,7 +175,8 @@ function readRecords(output: string): CaseRecord[] {
       record = emptyRecord();
     }
   }
-  const reasons = log
+  // Each reason ends with a line's end, the last too.
+  const reasons = [...log, '']
     .join('\n')
     .split(/^mark$/m)
     .slice(1);
