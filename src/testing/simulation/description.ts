@@ -91,6 +91,18 @@ export function slicePart(part: Part, from: number, lengthSectors: number): Part
   return { ...part, startSectors: part.startSectors + from, lengthSectors };
 }
 
+/**
+ * The cut of a row that shows one part, sector by sector: `make` makes it again of a piece, which begins at sector `at` of it.
+ */
+export function cutLinear(part: Part, make: (piece: Part, at: number) => RowDraft) {
+  const { lengthSectors } = part;
+  return (prng: Prng): RowDraft[] => {
+    if (lengthSectors === 1) return [make(part, 0)];
+    const at = prng.integer(1, lengthSectors - 1);
+    return [make(slicePart(part, 0, at), 0), make(slicePart(part, at, lengthSectors - at), at)];
+  };
+}
+
 /** All of the parts, or null when one is missing. */
 export function takeAll(drawing: Drawing, count: number, lengthSectors: number): Part[] | null {
   const parts: Part[] = [];

@@ -7,7 +7,14 @@
 
 import type { Prng } from '../../base/prng.ts';
 import { Cell } from './cell.ts';
-import type { CellSlot, Part, Possibility, RowDraft, Slot } from './description.ts';
+import {
+  type CellSlot,
+  cutLinear,
+  type Part,
+  type Possibility,
+  type RowDraft,
+  type Slot,
+} from './description.ts';
 
 export interface SnapshotLine {
   readonly store: 'P' | 'PO' | 'N';
@@ -140,20 +147,14 @@ export function drawLine(prng: Prng): SnapshotLine {
 
 /** A sector is the same one below, whatever the row begins with. */
 export function originRow(real: string, lengthSectors: number, startSectors = 0): RowDraft {
+  const part = { ground: real, startSectors, lengthSectors };
   return {
     type: 'snapshot-origin',
     lengthSectors,
     params: real,
-    parts: [{ ground: real, startSectors, lengthSectors }],
+    parts: [part],
     show: ([slots]) => slots!,
-    cut(prng) {
-      if (lengthSectors === 1) return [this];
-      const at = prng.integer(1, lengthSectors - 1);
-      return [
-        originRow(real, at, startSectors),
-        originRow(real, lengthSectors - at, startSectors + at),
-      ];
-    },
+    cut: cutLinear(part, (piece) => originRow(real, piece.lengthSectors, piece.startSectors)),
   };
 }
 

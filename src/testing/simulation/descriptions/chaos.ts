@@ -2,11 +2,11 @@
 
 import {
   ALWAYS,
+  cutLinear,
   operandOf,
   type Part,
   type RowDraft,
   type Slot,
-  slicePart,
   type TargetDescription,
 } from '../description.ts';
 
@@ -53,13 +53,7 @@ function chaosRow(kind: Kind, part: Part): RowDraft {
     parts: [part],
     show: ([slots]) => slots!.map(show),
     ...(fails && { troubles: [ALWAYS] }),
-    cut(prng) {
-      const { lengthSectors } = part;
-      if (lengthSectors === 1) return [this];
-      const at = prng.integer(1, lengthSectors - 1);
-      const rest = slicePart(part, at, lengthSectors - at);
-      return [chaosRow(kind, slicePart(part, 0, at)), chaosRow(kind, rest)];
-    },
+    cut: cutLinear(part, (piece) => chaosRow(kind, piece)),
   };
 }
 

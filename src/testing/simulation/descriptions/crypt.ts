@@ -1,10 +1,10 @@
 /** crypt: what lies below is legible through the same key and the same initial vector alone. */
 
 import {
+  cutLinear,
   operandOf,
   type Part,
   type RowDraft,
-  slicePart,
   type TargetDescription,
 } from '../description.ts';
 
@@ -35,15 +35,7 @@ function cryptRow(encryption: Encryption, ivOffset: number, part: Part): RowDraf
         if (typeof slot === 'string') return slot === 'zero' ? 'anything' : slot;
         return { ...slot, lens: `${slot.lens}/${spec} ${key} ${ivOffset + sector}` };
       }),
-    cut(prng) {
-      if (lengthSectors === 1) return [this];
-      const at = prng.integer(1, lengthSectors - 1);
-      const rest = slicePart(part, at, lengthSectors - at);
-      return [
-        cryptRow(encryption, ivOffset, slicePart(part, 0, at)),
-        cryptRow(encryption, ivOffset + at, rest),
-      ];
-    },
+    cut: cutLinear(part, (piece, at) => cryptRow(encryption, ivOffset + at, piece)),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { TargetDescription } from '../description.ts';
 import {
+  cutLinear,
   operandOf,
   type Part,
   type RowDraft,
@@ -18,12 +19,7 @@ function linearRow(part: Part): RowDraft {
     params: `${operandOf(part)} ${part.startSectors}`,
     parts: [part],
     show: ([slots]) => slots!,
-    cut(prng) {
-      if (lengthSectors === 1) return [this];
-      const at = prng.integer(1, lengthSectors - 1);
-      const rest = slicePart(part, at, lengthSectors - at);
-      return [linearRow(slicePart(part, 0, at)), linearRow(rest)];
-    },
+    cut: cutLinear(part, linearRow),
   };
 }
 

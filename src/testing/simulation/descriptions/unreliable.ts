@@ -2,34 +2,24 @@
 
 import {
   ALWAYS,
+  cutLinear,
   operandOf,
   type Part,
   type RowDraft,
   type Slot,
-  slicePart,
   type TargetDescription,
 } from '../description.ts';
-
-function cutLinear(part: Part, make: (part: Part) => RowDraft): RowDraft['cut'] {
-  const { lengthSectors } = part;
-  return (prng) => {
-    if (lengthSectors === 1) return [make(part)];
-    const at = prng.integer(1, lengthSectors - 1);
-    return [make(slicePart(part, 0, at)), make(slicePart(part, at, lengthSectors - at))];
-  };
-}
 
 /** `delaysMs`: of reads, writes and flushes, or of those that are not as the one before. */
 function delayRow(delaysMs: readonly number[], part: Part): RowDraft {
   const place = `${operandOf(part)} ${part.startSectors}`;
-  const cut = cutLinear(part, (each) => delayRow(delaysMs, each));
   return {
     type: 'delay',
     lengthSectors: part.lengthSectors,
     params: delaysMs.map((ms) => `${place} ${ms}`).join(' '),
     parts: [part],
     show: ([slots]) => slots!,
-    ...(cut && { cut }),
+    cut: cutLinear(part, (piece) => delayRow(delaysMs, piece)),
   };
 }
 
@@ -109,7 +99,6 @@ function doubtful(slot: Slot): Slot {
 
 function flakeyRow(seconds: string, kind: (typeof FLAKEY_KINDS)[number], part: Part): RowDraft {
   const { features, show } = kind;
-  const cut = cutLinear(part, (each) => flakeyRow(seconds, kind, each));
   const isSteady = seconds.endsWith(' 0');
   return {
     type: 'flakey',
@@ -118,7 +107,7 @@ function flakeyRow(seconds: string, kind: (typeof FLAKEY_KINDS)[number], part: P
     parts: [part],
     show: ([slots]) => (isSteady ? slots! : slots!.map(show)),
     ...(!isSteady && { troubles: [ALWAYS] }),
-    ...(cut && { cut }),
+    cut: cutLinear(part, (piece) => flakeyRow(seconds, kind, piece)),
   };
 }
 
