@@ -2,20 +2,19 @@
 
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { DmClient } from '../src/control/client/dm-client.ts';
 import type * as ControlClient from '../src/control/client/index.ts';
 import { ensureDaemon } from '../src/daemon/ensure-daemon.ts';
 import type { DaemonStatus } from '../src/daemon/status-method.ts';
 import type { Bar } from './bars.ts';
 import { formatBars } from './report.ts';
+import { DEVMAPPER } from './servers.ts';
 import { median } from './statistics.ts';
+import { ensureBuild } from './tools.ts';
 
 /** The client as people have it: what runs these sources as they are adds a fifth to each of its requests. */
 const BUILT_CLIENT = new URL('../dist/control/client/index.js', import.meta.url);
-const DEVMAPPER = fileURLToPath(new URL('../bin/devmapper', import.meta.url));
 const MIB = 1 << 20;
 /** So long a daemon that has just started still compiles what it runs; people's have been up for longer. */
 const WARM_UP_SECONDS = 4;
@@ -40,11 +39,7 @@ export async function runControl(options: ControlBenchOptions): Promise<boolean>
   const folder = join(options.folder, 'state');
   const image = join(options.folder, 'image');
   writeFileSync(image, new Uint8Array(MIB));
-  // Now, and not while something is measured.
-  (
-    createRequire(import.meta.url)('../scripts/ensure-build.cjs') as { ensureBuild(): void }
-  ).ensureBuild();
-  process.env['DEVMAPPER_NO_BUILD'] = '1';
+  ensureBuild();
   await ensureDaemon({ folder });
   const { connectClient } = (await import(BUILT_CLIENT.href)) as typeof ControlClient;
   const client = await connectClient({ transport: 'socket', folder });

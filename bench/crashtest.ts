@@ -2,14 +2,13 @@
 
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type CrashtestDisk, crashtest } from '../src/crashtest/crashtest.ts';
 import type { Bar } from './bars.ts';
 import { formatBars } from './report.ts';
+import { DEVMAPPER } from './servers.ts';
+import { ensureBuild } from './tools.ts';
 
-const DEVMAPPER = fileURLToPath(new URL('../bin/devmapper', import.meta.url));
 const DISK_BYTES = 64 * 2 ** 20;
 /** Of one core: what a second of its time must do. */
 const LEAST_STATES = 200;
@@ -40,9 +39,7 @@ async function workload(disk: CrashtestDisk): Promise<void> {
 export async function runCrashtestBench(options: CrashtestBenchOptions): Promise<boolean> {
   const { folder, quick, json } = options;
   const stateCount = quick ? 100 : 3000;
-  (
-    createRequire(import.meta.url)('../scripts/ensure-build.cjs') as { ensureBuild(): void }
-  ).ensureBuild();
+  ensureBuild();
   const keepLog = join(folder, 'crash.log');
   await crashtest({ sizeBytes: DISK_BYTES, workload, check: () => false, keepLog });
   const before = process.cpuUsage();

@@ -3,12 +3,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SECTOR_BYTES } from '../src/base/units.ts';
+import { DEVMAPPER } from './servers.ts';
 import { median } from './statistics.ts';
 import { progress, requirePrograms, run } from './tools.ts';
-
-const DEVMAPPER = fileURLToPath(new URL('../bin/devmapper', import.meta.url));
 
 export interface FuseBenchOptions {
   rounds: number;

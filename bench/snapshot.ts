@@ -3,13 +3,12 @@
  * large exception store.
  */
 
-import { createRequire } from 'node:module';
 import { atLeast, type Bar } from './bars.ts';
 import { formatBars, formatTable } from './report.ts';
 import { type LoadResult, measureLoad } from './snapshot-load.ts';
 import { CASES, type Case, measureRound, ORIGIN_SNAPSHOT_COUNT } from './snapshot-round.ts';
 import { median, spread } from './statistics.ts';
-import { progress, requirePrograms } from './tools.ts';
+import { ensureBuild, progress, requirePrograms } from './tools.ts';
 
 export interface SnapshotBenchOptions {
   rounds: number;
@@ -36,13 +35,6 @@ export interface Result {
   baseMicroseconds: number[];
   variantMicroseconds: number[];
   ratio: number;
-}
-
-/** Now, and not while something is measured. */
-function ensureBuild(): void {
-  const require = createRequire(import.meta.url);
-  (require('../scripts/ensure-build.cjs') as { ensureBuild(): void }).ensureBuild();
-  process.env['DEVMAPPER_NO_BUILD'] = '1';
 }
 
 /** Whether every bar was kept. */

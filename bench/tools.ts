@@ -1,6 +1,7 @@
 /** The real programs the benchmark drives, run to their end; and what to type when one is missing. */
 
 import { spawn, spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 
 const PACKAGES: Readonly<Record<string, string>> = {
   fio: 'fio',
@@ -21,6 +22,13 @@ export function requirePrograms(names: readonly string[]): void {
   throw new Error(
     `Cannot run the benchmark: ${missing.join(', ')} not found\n  apt-get install ${packages.join(' ')}`,
   );
+}
+
+/** Builds what is served if a source is newer: now, and not while something is measured. */
+export function ensureBuild(): void {
+  const require = createRequire(import.meta.url);
+  (require('../scripts/ensure-build.cjs') as { ensureBuild(): void }).ensureBuild();
+  process.env['DEVMAPPER_NO_BUILD'] = '1';
 }
 
 export interface Output {
