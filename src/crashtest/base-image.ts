@@ -56,6 +56,11 @@ export function fileImage(path: string): BaseImage {
   }
 }
 
+/** The image, or where there is none a blank disk of so many sectors. Throws as `fileImage` does. */
+export function openBase(image: string | undefined, blankSectors: number): BaseImage {
+  return image === undefined ? blankImage(blankSectors) : fileImage(image);
+}
+
 function sizeOf(descriptor: Descriptor, system: System | null): number {
   const facts = fstatSync(descriptor.fd);
   if (facts.isFile()) return facts.size;

@@ -4,7 +4,7 @@ import { systemClock } from '../base/clock.ts';
 import { DmError } from '../base/errors.ts';
 import { createPrng } from '../base/prng.ts';
 import { SECTOR_BYTES } from '../base/units.ts';
-import { type BaseImage, blankImage, fileImage } from './base-image.ts';
+import { type BaseImage, openBase } from './base-image.ts';
 import type { CrashLog } from './crash-log.ts';
 import { parseState } from './crash-state.ts';
 import { CrashtestDisk } from './crashtest-disk.ts';
@@ -171,10 +171,7 @@ async function openSource(options: CrashtestOptions, stage: Stage): Promise<Sour
 async function readLog({ image, sizeBytes }: CrashtestOptions, path: string): Promise<Source> {
   const opened = await openLogFile(path);
   const { sizeSectors } = opened.log;
-  const base =
-    image === undefined
-      ? blankImage(sizeBytes === undefined ? sizeSectors : sizeBytes / SECTOR_BYTES)
-      : fileImage(image);
+  const base = openBase(image, sizeBytes === undefined ? sizeSectors : sizeBytes / SECTOR_BYTES);
   const close = () => {
     base.close();
     opened[Symbol.dispose]();
@@ -190,7 +187,7 @@ async function readLog({ image, sizeBytes }: CrashtestOptions, path: string): Pr
 
 async function record(options: CrashtestOptions, stage: Stage): Promise<Source> {
   const { image, sizeBytes = 0, setup, workload = () => {}, signal } = options;
-  const base = image === undefined ? blankImage(sizeBytes / SECTOR_BYTES) : fileImage(image);
+  const base = openBase(image, sizeBytes / SECTOR_BYTES);
   const disk = new RecordingDisk({ base, clock: systemClock });
   const close = () => {
     base.close();

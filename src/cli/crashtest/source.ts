@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
 import { SECTOR_BYTES, sectorsToBytes } from '../../base/units.ts';
-import { type BaseImage, blankImage, fileImage } from '../../crashtest/base-image.ts';
+import { type BaseImage, openBase } from '../../crashtest/base-image.ts';
 import type { CrashLog } from '../../crashtest/crash-log.ts';
 import { openLogFile } from '../../crashtest/log-file.ts';
 import { MarkPipe } from '../../crashtest/mark-pipe.ts';
@@ -57,10 +57,7 @@ async function readLog(
   const opened = await openLogFile(path);
   if (opened.problem !== null) say(`The end of ${path} is missing: ${opened.problem}`);
   const { sizeSectors } = opened.log;
-  const base =
-    image === undefined
-      ? blankImage(size === undefined ? sizeSectors : size / SECTOR_BYTES)
-      : fileImage(image);
+  const base = openBase(image, size === undefined ? sizeSectors : size / SECTOR_BYTES);
   if (base.sizeSectors < sizeSectors) {
     const bytes = sectorsToBytes(sizeSectors);
     throw usageError(
@@ -91,7 +88,7 @@ function findPoint({ entries }: CrashLog, word: string): number {
 
 async function record(options: CrashtestOptions, parts: SourceParts): Promise<LogSource> {
   const { image, size = 0 } = options;
-  const base = image === undefined ? blankImage(size / SECTOR_BYTES) : fileImage(image);
+  const base = openBase(image, size / SECTOR_BYTES);
   const disk: RecordingDisk = new RecordingDisk({
     base,
     clock: systemClock,
