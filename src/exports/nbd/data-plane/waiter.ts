@@ -27,12 +27,6 @@ export interface WaiterOptions {
   spinMicroseconds: number;
 }
 
-export interface ReceivePlace {
-  offsetBytes: number;
-  lengthBytes: number;
-  mainWorks: boolean;
-}
-
 export class Waiter {
   /** Times that spinning was tried, and that the thread slept. */
   spinCount = 0;
@@ -55,7 +49,12 @@ export class Waiter {
    * errno, or -EAGAIN when the main thread has a message. `mainWorks`: it has requests to work on, and on a small machine needs
    * the processor for them.
    */
-  receive(buffer: PinnedBuffer, { offsetBytes, lengthBytes, mainWorks }: ReceivePlace): number {
+  receive(
+    buffer: PinnedBuffer,
+    offsetBytes: number,
+    lengthBytes: number,
+    mainWorks: boolean,
+  ): number {
     for (;;) {
       let count = this.#tryReceive(buffer, offsetBytes, lengthBytes);
       if (count !== -Errno.EAGAIN) return count;

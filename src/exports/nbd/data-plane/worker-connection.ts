@@ -182,9 +182,9 @@ export class WorkerConnection {
       return;
     }
     const input = this.#input;
-    const lengthBytes = input.prepare(this.#partialBytes);
-    const place = { offsetBytes: input.end, lengthBytes, mainWorks: !this.#forwarding.isIdle };
-    const count = this.#waiter.receive(input.pinned, place);
+    const wanted = input.prepare(this.#partialBytes);
+    const mainWorks = !this.#forwarding.isIdle;
+    const count = this.#waiter.receive(input.pinned, input.end, wanted, mainWorks);
     if (count > 0) input.received(count);
     // The client may have shut its own half only, and wait for the rest of its answers.
     else if (count === 0)
